@@ -1,0 +1,352 @@
+//! One product line of a sale: a row of `fuel.transaction`.
+
+use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
+
+use super::{amount::Amount, quality::Quality};
+
+macro_rules! words {
+    ($(#[$top:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)* }) => {
+        $(#[$top])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum $name { $($(#[$doc])* $variant,)* }
+
+        impl $name {
+            /// Every one of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The word in the warehouse.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+        }
+    };
+}
+
+words! {
+    /// What was bought.
+    Kind {
+        /// Liquid or gaseous fuel, `AdBlue` included.
+        Fuel = "fuel",
+        /// Electricity for a vehicle.
+        EvCharging = "ev_charging",
+        /// A parking tariff.
+        Parking = "parking",
+        /// A car wash.
+        CarWash = "car_wash",
+        /// Merchandise.
+        Goods = "goods",
+        /// A service, insurance included.
+        Service = "service",
+        /// A fee, a balance transfer, a toll.
+        Fee = "fee",
+        /// None of the above.
+        Other = "other",
+    }
+}
+
+words! {
+    /// Where a line stands, in the warehouse's words.
+    State {
+        /// Will still change: not to be counted yet.
+        Provisional = "provisional",
+        /// The sale took place.
+        Posted = "posted",
+        /// The sale stands on an invoice.
+        Invoiced = "invoiced",
+        /// Taken back.
+        Cancelled = "cancelled",
+        /// Refused before anything was sold.
+        Declined = "declined",
+        /// Failed.
+        Error = "error",
+    }
+}
+
+words! {
+    /// In what the quantity is counted.
+    Unit {
+        /// Litres.
+        Litre = "L",
+        /// Kilowatt hours.
+        KilowattHour = "kWh",
+        /// Kilograms.
+        Kilogram = "kg",
+        /// Cubic metres.
+        CubicMetre = "m3",
+        /// Minutes.
+        Minute = "min",
+        /// Pieces.
+        Piece = "pcs",
+    }
+}
+
+/// One product line of a sale as the source has it now. Times have microseconds, as the database keeps them; unknown is
+/// `None`, never an empty text or 0. The columns are those of `fuel.transaction`, in its order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Key within the transaction, before lines alike in id and product are numbered.
+    pub line_id: String,
+    /// What was bought.
+    pub kind: Kind,
+    /// Where it stands.
+    pub state: State,
+    /// The source's own word for the state.
+    pub source_state: Option<String>,
+    /// When the sale took place.
+    pub occurred_at: DateTime<Utc>,
+    /// When charging started.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When the source last changed the state.
+    pub status_at: Option<DateTime<Utc>>,
+    /// When it was invoiced.
+    pub invoiced_at: Option<DateTime<Utc>>,
+    /// The contract asked for.
+    pub contract_no: Option<String>,
+    /// Place of sale: id.
+    pub site_id: Option<String>,
+    /// Place of sale: the source's code.
+    pub site_code: Option<String>,
+    /// Place of sale: name.
+    pub site_name: Option<String>,
+    /// Device that sold: id or code.
+    pub terminal_id: Option<String>,
+    /// Device that sold: name.
+    pub terminal_name: Option<String>,
+    /// Pump, charging point or connector.
+    pub point: Option<String>,
+    /// Card, after the privacy rule.
+    pub card_number: Option<String>,
+    /// Driver's name, after the privacy rule.
+    pub driver_name: Option<String>,
+    /// Driver's number.
+    pub driver_no: Option<String>,
+    /// Vehicle's number.
+    pub vehicle_no: Option<String>,
+    /// Plate, after the privacy rule.
+    pub license_plate: Option<String>,
+    /// Odometer in kilometres.
+    pub odometer_km: Option<i64>,
+    /// Receipt's number.
+    pub receipt_no: Option<String>,
+    /// Authorization code of the payment terminal.
+    pub authorization_code: Option<String>,
+    /// Invoice's number.
+    pub invoice_no: Option<String>,
+    /// Charging session.
+    pub session_id: Option<String>,
+    /// The source's product code.
+    pub product_code: Option<String>,
+    /// The source's product name.
+    pub product_name: Option<String>,
+    /// The source's product type.
+    pub product_type: Option<String>,
+    /// Canonical product; none when no rule matches.
+    pub product: Option<String>,
+    /// How much, in `unit`.
+    pub quantity: Option<Amount>,
+    /// What `quantity` counts.
+    pub unit: Option<Unit>,
+    /// Price of one unit before tax, in `currency`.
+    pub net_unit_price: Option<Amount>,
+    /// Discount on one unit, in `currency`.
+    pub unit_discount: Option<Amount>,
+    /// Price of one unit, in `currency`.
+    pub unit_price: Option<Amount>,
+    /// The line before tax, in `currency`.
+    pub net_amount: Option<Amount>,
+    /// VAT rate in per cent, as sent.
+    pub vat_rate: Option<Amount>,
+    /// VAT of the line, in `currency`.
+    pub vat_amount: Option<Amount>,
+    /// The line with tax, in `currency`.
+    pub gross_amount: Option<Amount>,
+    /// Paid for the whole transaction, in `currency`.
+    pub paid_amount: Option<Amount>,
+    /// How the whole transaction was paid.
+    pub payment_method: Option<String>,
+    /// ISO 4217.
+    pub currency: Option<String>,
+    /// What looked wrong.
+    pub quality: Quality,
+}
+
+/// A digest of a line's content: the first 16 bytes of a SHA-256.
+pub type ContentHash = [u8; 16];
+
+impl Line {
+    /// A line of which only the key, kind, state and time are known.
+    pub fn new(line_id: impl Into<String>, kind: Kind, state: State, occurred_at: DateTime<Utc>) -> Self {
+        Self {
+            line_id: line_id.into(),
+            kind,
+            state,
+            occurred_at,
+            source_state: None,
+            started_at: None,
+            status_at: None,
+            invoiced_at: None,
+            contract_no: None,
+            site_id: None,
+            site_code: None,
+            site_name: None,
+            terminal_id: None,
+            terminal_name: None,
+            point: None,
+            card_number: None,
+            driver_name: None,
+            driver_no: None,
+            vehicle_no: None,
+            license_plate: None,
+            odometer_km: None,
+            receipt_no: None,
+            authorization_code: None,
+            invoice_no: None,
+            session_id: None,
+            product_code: None,
+            product_name: None,
+            product_type: None,
+            product: None,
+            quantity: None,
+            unit: None,
+            net_unit_price: None,
+            unit_discount: None,
+            unit_price: None,
+            net_amount: None,
+            vat_rate: None,
+            vat_amount: None,
+            gross_amount: None,
+            paid_amount: None,
+            payment_method: None,
+            currency: None,
+            quality: Quality::new(),
+        }
+    }
+
+    /// The digest of every column and of the record's raw text. It decides whether a row has changed, so two lines with
+    /// one digest are one content; each field is preceded by its length, so that no two contents share a spelling.
+    pub fn content_hash(&self, raw: &str) -> ContentHash {
+        let mut hasher = Hasher(Sha256::new());
+        self.hash_identity(&mut hasher);
+        hasher.text(Some(self.state.as_str()));
+        hasher.text(self.source_state.as_deref());
+        for time in [self.started_at, self.status_at, self.invoiced_at] {
+            hasher.number(time.map(|t| t.timestamp_micros()));
+        }
+        hasher.text(self.invoice_no.as_deref());
+        for text in [
+            &self.contract_no,
+            &self.site_code,
+            &self.site_name,
+            &self.terminal_name,
+            &self.driver_name,
+            &self.driver_no,
+            &self.vehicle_no,
+            &self.license_plate,
+            &self.authorization_code,
+            &self.session_id,
+            &self.product_name,
+            &self.product_type,
+            &self.product,
+            &self.payment_method,
+        ] {
+            hasher.text(text.as_deref());
+        }
+        hasher.number(self.odometer_km);
+        for amount in
+            [self.net_unit_price, self.unit_discount, self.net_amount, self.vat_rate, self.vat_amount, self.paid_amount]
+        {
+            hasher.number(amount.map(Amount::ten_thousandths));
+        }
+        for flag in &self.quality {
+            hasher.text(Some(flag.as_str()));
+        }
+        hasher.text(Some(raw));
+        hasher.finish()
+    }
+
+    /// A digest of what does not change in the life of a sale: the order in which lines of the same id and product are
+    /// numbered, whatever the order of their arrival, and whether an invoice came meanwhile.
+    pub fn identity_hash(&self) -> ContentHash {
+        let mut hasher = Hasher(Sha256::new());
+        self.hash_identity(&mut hasher);
+        hasher.finish()
+    }
+
+    fn hash_identity(&self, hasher: &mut Hasher) {
+        hasher.number(Some(self.occurred_at.timestamp_micros()));
+        hasher.text(Some(&self.line_id));
+        hasher.text(Some(self.kind.as_str()));
+        for text in [
+            &self.site_id,
+            &self.terminal_id,
+            &self.point,
+            &self.receipt_no,
+            &self.card_number,
+            &self.product_code,
+            &self.currency,
+        ] {
+            hasher.text(text.as_deref());
+        }
+        hasher.text(self.unit.map(Unit::as_str));
+        for amount in [self.quantity, self.unit_price, self.gross_amount] {
+            hasher.number(amount.map(Amount::ten_thousandths));
+        }
+    }
+}
+
+struct Hasher(Sha256);
+
+impl Hasher {
+    fn text(&mut self, text: Option<&str>) {
+        match text {
+            None => self.0.update([0]),
+            Some(text) => {
+                self.0.update([1]);
+                self.0.update((text.len() as u64).to_le_bytes());
+                self.0.update(text);
+            }
+        }
+    }
+
+    fn number(&mut self, number: Option<i64>) {
+        match number {
+            None => self.0.update([0]),
+            Some(number) => {
+                self.0.update([2]);
+                self.0.update(number.to_le_bytes());
+            }
+        }
+    }
+
+    fn finish(self) -> ContentHash {
+        let digest = self.0.finalize();
+        let mut hash = ContentHash::default();
+        hash.copy_from_slice(&digest[..16]);
+        hash
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line() -> Line {
+        Line::new("1", Kind::Fuel, State::Posted, DateTime::from_timestamp(1_700_000_000, 0).unwrap_or_default())
+    }
+
+    #[test]
+    fn a_text_that_moves_to_the_next_column_is_another_content() {
+        let a = Line { site_code: Some("x".into()), ..line() };
+        let b = Line { site_name: Some("x".into()), ..line() };
+        assert_ne!(a.content_hash("{}"), b.content_hash("{}"));
+        assert_ne!(line().content_hash("{}"), line().content_hash("{ }"));
+    }
+
+    #[test]
+    fn an_invoice_changes_the_content_and_not_the_identity() {
+        let later = Line { invoice_no: Some("2081".into()), state: State::Invoiced, ..line() };
+        assert_ne!(line().content_hash("{}"), later.content_hash("{}"));
+        assert_eq!(line().identity_hash(), later.identity_hash());
+    }
+}

@@ -1,0 +1,30 @@
+//! `fuelsync`: every fuel and charging sale from Hectronic `HecOne` and Alexela in your own `PostgreSQL`.
+//!
+//! The modules in the order in which data meets them:
+//!
+//! 1. [`cli`] turns arguments into a call; [`config`] a file into settings that cannot be wrong; [`app`] builds clock,
+//!    pool and HTTP once; [`lifecycle`] says when to stop.
+//! 2. [`schedule`] says when a stream is due, [`sync`] which of its windows.
+//! 3. [`source`] asks the vendor over [`http`], cuts the answer into records and normalizes each, with [`privacy`]
+//!    applied before a record leaves it.
+//! 4. [`warehouse`] writes a window's rows, counts and watermark in one transaction.
+//! 5. [`status`] shows what the warehouse knows.
+//!
+//! [`domain`] holds the types that all of them speak; [`clock`] is the only place that asks for the time. [`embedded`]
+//! and [`sandbox`] are for demonstration and tests: a private `PostgreSQL` and both vendors' servers.
+
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod domain;
+pub mod embedded;
+pub mod http;
+pub mod lifecycle;
+pub mod privacy;
+pub mod sandbox;
+pub mod schedule;
+pub mod source;
+pub mod status;
+pub mod sync;
+pub mod warehouse;

@@ -1,0 +1,100 @@
+//! A vendor's interface, read window by window.
+//!
+//! A [`Source`] is one account at one vendor. It knows how to ask (authentication, paging, limits) and how to
+//! understand the answer (normalizing); it knows nothing of checkpoints, schedules or the database. What it reads goes
+//! as [`ReadEvent`]s through a bounded channel, in batches, so that reading, parsing and writing overlap and memory does
+//! not grow with the window.
+
+pub mod alexela;
+pub mod error;
+pub mod hecone;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::mpsc;
+
+pub use error::{Disposition, SourceError};
+
+use crate::domain::{Partition, Record, SourceKind, StreamId, Window};
+
+/// What a read sends, in order: `Records* (Complete | Restart)`, any number of times.
+#[derive(Debug)]
+pub enum ReadEvent {
+    /// Some more records of the answer being read.
+    Records(Vec<Record>),
+    /// The answer that was being read did not count (cut off, pages moved): forget its records.
+    Restart,
+    /// The answer is whole: its records count. A window that had to be asked in parts has several answers; a key that
+    /// an earlier one already had is then a duplicate.
+    Complete,
+}
+
+/// How a read of a stretch ended well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadEnd {
+    /// The source's time when reading began: up to here the answer knows what happened.
+    pub present: DateTime<Utc>,
+    /// Whether the answer is known to hold everything, so that a row not in it may be missing.
+    pub complete: bool,
+}
+
+/// A stream found at a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Which interface.
+    pub source: SourceKind,
+    /// Its partitions: contracts, or the whole.
+    pub partitions: Vec<Partition>,
+}
+
+/// What `check` learns about an account: one line each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What was looked at, e.g. `credentials`, `clock`, `contracts`.
+    pub what: String,
+    /// Whether it is as it should be.
+    pub ok: bool,
+    /// What was seen.
+    pub seen: String,
+    /// What to do when it is not ok; empty otherwise.
+    pub todo: String,
+}
+
+/// One account at one vendor.
+#[async_trait::async_trait]
+pub trait Source: std::fmt::Debug + Send + Sync {
+    /// The account's name in the configuration.
+    fn account(&self) -> &str;
+
+    /// The interfaces that this account reads.
+    fn kinds(&self) -> Vec<SourceKind>;
+
+    /// The partitions of one interface, asked from the vendor where it lists them.
+    async fn partitions(&self, kind: SourceKind) -> Result<Vec<Partition>, SourceError>;
+
+    /// The source's present: this machine's clock, corrected by what the server's answers said of theirs.
+    fn present(&self) -> DateTime<Utc>;
+
+    /// The oldest instant that the source still serves at `present`; none when it serves everything.
+    fn horizon(&self, kind: SourceKind, present: DateTime<Utc>) -> Option<DateTime<Utc>>;
+
+    /// The stretch that is really asked for `stretch`: widened to the units in which the source can be asked (whole
+    /// days at Alexela).
+    fn widen(&self, kind: SourceKind, stretch: Window) -> Window;
+
+    /// Reads a stretch of a stream and sends its records. Returns only when all that was asked has been sent and the
+    /// last event was `Complete`; on an error what was sent since the last `Complete` does not count, and neither does
+    /// the stretch. Retries that are worth making at once have been made.
+    async fn read(
+        &self,
+        stream: &StreamId,
+        stretch: Window,
+        events: mpsc::Sender<ReadEvent>,
+    ) -> Result<ReadEnd, SourceError>;
+
+    /// Reads one transaction as it is now; `None` when the source no longer has it. Only sources whose transactions
+    /// can change long after their window (`HecOne`) have this.
+    async fn read_one(&self, stream: &StreamId, id: &str) -> Result<Option<Record>, SourceError>;
+
+    /// Tries the credentials and looks around, for `check`. Never fails: what fails is a finding.
+    async fn examine(&self) -> Vec<Finding>;
+}
