@@ -101,6 +101,11 @@ impl Embedded {
         format!("psql '{}'", self.text_url())
     }
 
+    /// Where its files are.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
     /// The port on 127.0.0.1.
     pub const fn port(&self) -> u16 {
         self.port
@@ -237,6 +242,11 @@ impl fmt::Debug for Embedded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Embedded").field("home", &self.home.path()).field("port", &self.port).finish_non_exhaustive()
     }
+}
+
+/// Whether `PostgreSQL`'s programs are on this machine, so that nothing would have to be downloaded.
+pub fn installed() -> bool {
+    !find::installations(&find::folders()).is_empty()
 }
 
 /// The programs for this folder: those of its cluster's version, else the newest, else downloaded ones.
