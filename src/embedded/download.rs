@@ -48,8 +48,14 @@ async fn fetch(cache: &Path, releases: &str) -> Result<Installation, String> {
         trust_installation_dir: false,
         socket_dir: None,
     });
-    server.setup().await.map_err(|error| error.to_string())?;
+    server.setup().await.map_err(|error| with_causes(&error))?;
     Ok(Installation { major: MAJOR, bin: server.settings().binary_dir() })
+}
+
+/// The error and what caused it: the crate's own text is only "failed after 3 retries".
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string);
+    causes.collect::<Vec<_>>().join(": ")
 }
 
 /// Root's own cache is closed to the account that runs the server; this one is not.
