@@ -41,6 +41,9 @@ pub struct ReadEnd {
     pub present: DateTime<Utc>,
     /// Whether the answer is known to hold everything, so that a row not in it may be missing.
     pub complete: bool,
+    /// Where the part that was served begins, when the source no longer served the beginning of the stretch: what lies
+    /// before it is lost there.
+    pub served_from: Option<DateTime<Utc>>,
 }
 
 /// A stream found at a source.
