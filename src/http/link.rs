@@ -19,6 +19,10 @@ use super::{
     retry::{LONGEST_WAIT, backoff, retry_after},
     said::said_in,
 };
+use crate::clock::Clock;
+
+/// A change of the offset that an operator should see.
+const NOTEWORTHY: TimeDelta = TimeDelta::seconds(60);
 
 /// As much of an error's body is read.
 const ERROR_BODY: usize = 64 * 1024;
@@ -71,6 +75,11 @@ impl Link {
         self.correct(self.transport.clock.now())
     }
 
+    /// The clock that all times here come from.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.transport.clock
+    }
+
     /// This machine's time, uncorrected. Kept at the beginning of a read and corrected at its end, it is right even if
     /// the read's own answers were the first to show the offset.
     pub fn machine_time(&self) -> DateTime<Utc> {
@@ -96,6 +105,11 @@ impl Link {
     pub fn distrust_offset(&self) {
         let now = self.transport.clock.monotonic();
         self.clock_offset().distrust(now);
+    }
+
+    /// Takes [`distrust_offset`](Self::distrust_offset) back: this machine's own time did not help either.
+    pub fn trust_offset(&self) {
+        self.clock_offset().trust();
     }
 
     fn clock_offset(&self) -> MutexGuard<'_, Offset> {
@@ -236,7 +250,19 @@ impl Link {
         }
         if let Some(date) = date(headers) {
             let clock = &self.transport.clock;
-            self.clock_offset().observe(date, sent, clock.now(), clock.monotonic());
+            let (before, after) = {
+                let mut offset = self.clock_offset();
+                let before = offset.get();
+                offset.observe(date, sent, clock.now(), clock.monotonic());
+                (before, offset.get())
+            };
+            if (after - before).abs() > NOTEWORTHY {
+                tracing::warn!(
+                    server_ahead_s = after.num_seconds(),
+                    before_s = before.num_seconds(),
+                    "the server's clock and this machine's differ; requests are dated by the server's"
+                );
+            }
         }
     }
 

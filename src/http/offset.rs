@@ -53,6 +53,11 @@ impl Offset {
         self.learnt = TimeDelta::zero();
         self.distrusted_until = Some(now + DISTRUST);
     }
+
+    /// It was not the correction that was at fault: the next answer's date counts again.
+    pub(super) fn trust(&mut self) {
+        self.distrusted_until = None;
+    }
 }
 
 #[cfg(test)]
@@ -106,7 +111,7 @@ mod tests {
         offset.distrust(now);
         offset.observe(at(101_000), at(11_000), at(11_400), now + Duration::from_secs(599));
         assert_eq!(offset.get(), TimeDelta::zero());
-        offset.observe(at(101_000), at(11_000), at(11_400), now + Duration::from_secs(600));
+        offset.observe(at(101_000), at(11_000), at(11_400), now + Duration::from_mins(10));
         assert_eq!(offset.get(), TimeDelta::milliseconds(90_300));
     }
 }
