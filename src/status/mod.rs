@@ -94,7 +94,7 @@ fn router(state: StatusState) -> Router {
         .route("/metrics", get(prometheus))
         .route("/api/status", get(api))
         .with_state(state)
-        .layer(middleware::map_response(move |response| guard(response, Arc::clone(&policy))))
+        .layer(middleware::map_response(move |response| std::future::ready(guard(response, &policy))))
 }
 
 async fn index(State(state): State<StatusState>) -> Result<Html<String>, Unavailable> {
@@ -155,9 +155,9 @@ fn content_security_policy() -> String {
     )
 }
 
-async fn guard(mut response: Response, policy: Arc<str>) -> Response {
+fn guard(mut response: Response, policy: &str) -> Response {
     let headers = response.headers_mut();
-    if let Ok(policy) = HeaderValue::from_str(&policy) {
+    if let Ok(policy) = HeaderValue::from_str(policy) {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
     let fixed: [(HeaderName, &str); 5] = [
