@@ -6,12 +6,18 @@
 //! not grow with the window.
 
 pub mod alexela;
+pub mod context;
 pub mod error;
+mod fields;
 pub mod hecone;
+mod json;
+mod protect;
+mod time;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
 
+pub use context::{Context, NORMALIZER};
 pub use error::{Disposition, SourceError};
 
 use crate::domain::{Partition, Record, SourceKind, StreamId, Window};

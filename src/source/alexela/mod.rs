@@ -1,1 +1,5 @@
 //! Card transactions.
+
+pub mod normalize;
+
+pub use normalize::normalize;
