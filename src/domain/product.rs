@@ -114,6 +114,8 @@ pub fn canonical(product: &str) -> Option<(Kind, Unit)> {
         | "heating_oil" => (Kind::Fuel, Unit::Litre),
         "cng" | "lng" | "hydrogen" => (Kind::Fuel, Unit::Kilogram),
         "electricity" | "electricity_ac" | "electricity_dc" => (Kind::EvCharging, Unit::KilowattHour),
+        "parking" => (Kind::Parking, Unit::Minute),
+        "car_wash" => (Kind::CarWash, Unit::Piece),
         _ => return None,
     })
 }
@@ -121,10 +123,10 @@ pub fn canonical(product: &str) -> Option<(Kind, Unit)> {
 /// In what a kind is counted when its product is not known. A fuel that is not known may be sold by volume or by mass.
 pub const fn unit_of_kind(kind: Kind) -> Option<Unit> {
     match kind {
-        Kind::Fuel | Kind::Other => None,
+        Kind::Fuel => None,
         Kind::EvCharging => Some(Unit::KilowattHour),
         Kind::Parking => Some(Unit::Minute),
-        Kind::CarWash | Kind::Goods | Kind::Service | Kind::Fee => Some(Unit::Piece),
+        Kind::CarWash | Kind::Goods | Kind::Service | Kind::Fee | Kind::Other => Some(Unit::Piece),
     }
 }
 

@@ -109,21 +109,15 @@ impl Guard {
 }
 
 /// The first six and the last four, as card networks allow; of a number too short for that only its end, never more
-/// than half. The stars do not tell the length.
+/// than half.
 fn mask_card(card: &str) -> String {
-    const STARS: &str = "******";
     /// Shortest number of which first six and last four may be shown.
     const LONG: usize = 13;
     let card: Vec<char> = card.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
-    if is_masked(&card) {
-        return card.into_iter().collect();
-    }
-    let end = |shown: usize| card[card.len() - shown..].iter().collect::<String>();
-    if card.len() >= LONG {
-        format!("{}{STARS}{}", card[..6].iter().collect::<String>(), end(4))
-    } else {
-        format!("{STARS}{}", end((card.len() / 2).min(4)))
-    }
+    let (start, end) = if card.len() >= LONG { (6, 4) } else { (0, (card.len() / 2).min(4)) };
+    let hidden = start..card.len() - end;
+    let masked = is_masked(&card);
+    card.iter().enumerate().map(|(i, c)| if !masked && hidden.contains(&i) { '*' } else { *c }).collect()
 }
 
 /// Whether a number is masked already, by a vendor or by us: at least three stars in one run, with no more than six

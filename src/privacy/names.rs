@@ -1,5 +1,7 @@
 //! Names under which personal values stand in a vendor's records, also in fields that no column is fed from.
 
+use std::{collections::HashMap, sync::LazyLock};
+
 use super::Class;
 
 const CARD_NUMBER: &[&str] = &[
@@ -109,14 +111,16 @@ pub(super) fn class_of(parent: Option<&str>, key: &str) -> Option<Class> {
 }
 
 fn by_name(name: &str) -> Option<Class> {
-    [
-        (Class::CardNumber, CARD_NUMBER),
-        (Class::DriverName, DRIVER_NAME),
-        (Class::LicensePlate, LICENSE_PLATE),
-        (Class::ReceiptEmail, RECEIPT_EMAIL),
-    ]
-    .into_iter()
-    .find_map(|(class, names)| names.contains(&name).then_some(class))
+    static CLASSES: LazyLock<HashMap<&str, Class>> = LazyLock::new(|| {
+        let classes = [
+            (Class::CardNumber, CARD_NUMBER),
+            (Class::DriverName, DRIVER_NAME),
+            (Class::LicensePlate, LICENSE_PLATE),
+            (Class::ReceiptEmail, RECEIPT_EMAIL),
+        ];
+        classes.into_iter().flat_map(|(class, names)| names.iter().map(move |name| (*name, class))).collect()
+    });
+    CLASSES.get(name).copied()
 }
 
 fn plain(key: &str) -> String {
