@@ -204,7 +204,7 @@ impl<'v> Given<'v> {
     }
 
     /// Field names, each with a JSON pointer or several.
-    pub(super) fn pointers(self) -> Parsed<BTreeMap<String, Vec<String>>> {
+    pub(super) fn pointers(self, known: &[&str]) -> Parsed<BTreeMap<String, Vec<String>>> {
         let parsed;
         let table = match self {
             Self::Typed(ValueKind::Table(table)) => table,
@@ -219,6 +219,10 @@ impl<'v> Given<'v> {
         };
         let mut fields = BTreeMap::new();
         for (name, pointers) in table {
+            if !known.is_empty() && !known.contains(&name.as_str()) {
+                let hint = super::suggest::did_you_mean(name, known.iter().copied());
+                return Err(format!("with the unknown field {name:?}{hint}"));
+            }
             let given = Given::Typed(&pointers.kind);
             let pointers = match given.text() {
                 Ok(one) if one.trim_start().starts_with('[') => Given::Untyped(one).texts(),
