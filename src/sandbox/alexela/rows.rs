@@ -123,7 +123,9 @@ pub(crate) fn card_row(
         None => row.raw("occProductCode", "null"),
     }
     row.text("occProductName", "product_name", product.name);
-    let typed = !bonus && !dirt.happens("no type", 60);
+    // Without its type only what is known by its name has a kind.
+    let known = product.bare_kind != Kind::Other;
+    let typed = !bonus && !(known && dirt.happens("no type", 60));
     if typed {
         let name = if dirt.happens("misspelt", 1_500) { "occProdyctType" } else { "occProductType" };
         row.text(name, "product_type", product.group);
