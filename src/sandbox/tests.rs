@@ -62,13 +62,21 @@ pub(super) fn call(
     (status, serde_json::from_slice(&bytes).unwrap())
 }
 
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
+}
+
 /// A signed request to Alexela, as the vendor's script would send it.
 fn alexela(server: &Server, method: &str, target: &str, body: &str) -> (StatusCode, Value) {
     let date = httpdate::fmt_http_date(server.options.clock.now().into());
     let md5: String = if body.is_empty() {
         String::new()
     } else {
-        md5::Md5::digest(body).iter().map(|b| format!("{b:02x}")).collect()
+        hex(&md5::Md5::digest(body))
     };
     let uri = &target[target.find("/api/").unwrap()..];
     let psk = server.options.alexela.psk.expose_secret();

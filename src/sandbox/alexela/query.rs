@@ -69,13 +69,13 @@ mod tests {
         dates(&AlexelaOptions::default(), now, Some(from), Some(to)).map_err(|r| r.text)
     }
 
-    fn stretch(from: &str, to: &str) -> Result<Stretch, String> {
-        Ok(Stretch { from: from.parse().unwrap(), to: to.parse().unwrap() })
+    fn stretch(from: &str, to: &str) -> Stretch {
+        Stretch { from: from.parse().unwrap(), to: to.parse().unwrap() }
     }
 
     #[test]
     fn dates_and_date_times_are_understood() {
-        let day = stretch("2026-09-05T00:00:00Z", "2026-09-06T00:00:00Z");
+        let day = Ok(stretch("2026-09-05T00:00:00Z", "2026-09-06T00:00:00Z"));
         assert_eq!(asked("2026-09-05", "2026-09-06"), day);
         assert_eq!(asked("2026-09-05T00:00:00", "2026-09-06T00:00:00.000Z"), day);
         assert_eq!(asked("2026-09-05T02:00:00+02:00", "2026-09-06"), day);
@@ -112,6 +112,6 @@ mod tests {
         let options = AlexelaOptions { to_date_inclusive: true, ..AlexelaOptions::default() };
         let now = "2026-11-21T12:00:00Z".parse().unwrap();
         let served = dates(&options, now, Some("2026-09-05"), Some("2026-09-05")).map_err(|r| r.text);
-        assert_eq!(served, stretch("2026-09-05T00:00:00Z", "2026-09-06T00:00:00Z"));
+        assert_eq!(served, Ok(stretch("2026-09-05T00:00:00Z", "2026-09-06T00:00:00Z")));
     }
 }

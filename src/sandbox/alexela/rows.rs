@@ -125,7 +125,7 @@ pub(crate) fn card_row(
     row.text("occProductName", "product_name", product.name);
     // Without its type only what is known by its name has a kind.
     let known = product.bare_kind != Kind::Other;
-    let typed = !bonus && !(known && dirt.happens("no type", 60));
+    let typed = !bonus && (!known || !dirt.happens("no type", 60));
     if typed {
         let name = if dirt.happens("misspelt", 1_500) { "occProdyctType" } else { "occProductType" };
         row.text(name, "product_type", product.group);
