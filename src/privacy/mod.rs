@@ -1,0 +1,133 @@
+//! The rules for personal data, applied before anything is stored or logged.
+//!
+//! A [`Guard`] holds the installation's rule for each [`Class`] of personal values and turns a value into what may be
+//! stored. Every rule leaves its own result as it is, so that a stored record can be normalized again.
+
+mod names;
+mod scrub;
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Write as _;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::Sha256;
+
+pub use scrub::scrub;
+
+use crate::config::{Privacy, Rule};
+
+/// A class of personal values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// Number of a payment or bonus card.
+    CardNumber,
+    /// Name of a driver.
+    DriverName,
+    /// License plate of a vehicle.
+    LicensePlate,
+    /// E-mail address that a receipt went to.
+    ReceiptEmail,
+}
+
+impl Class {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::CardNumber, Self::DriverName, Self::LicensePlate, Self::ReceiptEmail];
+
+    /// The class of what stands under a key of a record, by the key's name; case, `_` and `-` aside. The parent's name
+    /// is taken into account: `name` under `driver` is a driver's name.
+    pub fn of_key(parent: Option<&str>, key: &str) -> Option<Self> {
+        names::class_of(parent, key)
+    }
+}
+
+/// The installation's rules, ready to be applied.
+#[derive(Debug, Clone)]
+pub struct Guard {
+    card_number: Rule,
+    driver_name: Rule,
+    license_plate: Rule,
+    receipt_email: Rule,
+    hash_key: Option<SecretString>,
+}
+
+/// How many characters a hash has: 32 bytes in hexadecimal.
+const HASH_LENGTH: usize = 64;
+
+impl Guard {
+    /// The rules as configured.
+    pub fn new(privacy: &Privacy) -> Self {
+        Self {
+            card_number: privacy.card_number,
+            driver_name: privacy.driver_name,
+            license_plate: privacy.license_plate,
+            receipt_email: privacy.receipt_email,
+            hash_key: privacy.hash_key.clone(),
+        }
+    }
+
+    /// The rule for a class.
+    pub const fn rule(&self, class: Class) -> Rule {
+        match class {
+            Class::CardNumber => self.card_number,
+            Class::DriverName => self.driver_name,
+            Class::LicensePlate => self.license_plate,
+            Class::ReceiptEmail => self.receipt_email,
+        }
+    }
+
+    /// What may be stored of a value; nothing for an empty one.
+    pub fn apply(&self, class: Class, value: &str) -> Option<String> {
+        let value = value.trim();
+        if value.is_empty() {
+            return None;
+        }
+        match self.rule(class) {
+            Rule::Keep => Some(value.to_owned()),
+            Rule::Mask if class == Class::CardNumber => Some(mask_card(value)),
+            Rule::Mask => Some(mask_text(value)),
+            Rule::Hash => self.hash(value),
+            Rule::Drop => None,
+        }
+    }
+
+    /// Without a key nothing is stored: the configuration asks for one, and a keyless hash of a plate is no secret.
+    fn hash(&self, value: &str) -> Option<String> {
+        let is_hash = value.len() == HASH_LENGTH && value.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if is_hash {
+            return Some(value.to_owned());
+        }
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.hash_key.as_ref()?.expose_secret().as_bytes()).ok()?;
+        mac.update(value.as_bytes());
+        let mut text = String::with_capacity(HASH_LENGTH);
+        for byte in mac.finalize().into_bytes() {
+            write!(text, "{byte:02x}").ok()?;
+        }
+        Some(text)
+    }
+}
+
+/// The first six and the last four, as card networks allow; of a number too short for that only its end, never more
+/// than half.
+fn mask_card(card: &str) -> String {
+    /// Shortest number of which first six and last four may be shown.
+    const LONG: usize = 13;
+    let card: Vec<char> = card.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
+    let (start, end) = if card.len() >= LONG { (6, 4) } else { (0, (card.len() / 2).min(4)) };
+    let hidden = start..card.len() - end;
+    let masked = is_masked(&card);
+    card.iter().enumerate().map(|(i, c)| if !masked && hidden.contains(&i) { '*' } else { *c }).collect()
+}
+
+/// Whether a number is masked already, by a vendor or by us: at least three stars in one run, with no more than six
+/// characters before and four behind them.
+fn is_masked(card: &[char]) -> bool {
+    let Some(first) = card.iter().position(|c| *c == '*') else { return false };
+    let stars = card[first..].iter().take_while(|c| **c == '*').count();
+    stars >= 3 && first <= 6 && card.len() - first - stars <= 4
+}
+
+fn mask_text(text: &str) -> String {
+    text.chars().next().map(|first| format!("{first}***")).unwrap_or_default()
+}

@@ -1,0 +1,169 @@
+//! The privacy rules, applied to a record's text and to what is read from it.
+//!
+//! Personal values are found in three ways: through the pointers that feed a personal column, by the name of the key
+//! they stand under, at any depth, and by being equal to one found so, anywhere in the record. They are replaced in the
+//! tree that the columns are read from and spliced into the text, so that columns and `raw` always agree.
+
+use super::json::{Node, Pointer, Value, quoted, splice};
+use crate::{
+    config::Rule,
+    privacy::{Class, Guard, scrub},
+};
+
+/// Shortest personal value that is also looked for elsewhere in the record; a shorter one would meet by accident.
+const REPEATED: usize = 5;
+/// The same where it stands as a number: an amount must not meet it by accident.
+const REPEATED_DIGITS: usize = 10;
+
+/// Replaces the personal values of a record and returns its new text. `mapped`: the pointers that feed personal
+/// columns. `fixed`: where values stand that make up the record's key; they are never altered.
+pub(super) fn protect<'p>(
+    root: &mut Node<'_>,
+    text: &str,
+    guard: &Guard,
+    mapped: impl IntoIterator<Item = (Class, &'p [Pointer])>,
+    fixed: &[usize],
+) -> Box<str> {
+    let mut work = Work { guard, done: fixed.to_vec(), edits: Vec::new(), found: Vec::new() };
+    for (class, pointers) in mapped {
+        for pointer in pointers {
+            pointer.each(root, &mut |node| work.replace(class, node));
+        }
+    }
+    work.by_name(root, None, None);
+    work.found.sort_unstable_by(|a, b| b.0.len().cmp(&a.0.len()).then_with(|| a.cmp(b)));
+    work.found.dedup();
+    if !work.found.is_empty() {
+        work.repeated(root);
+    }
+    splice(text, work.edits)
+}
+
+/// The text of a record that is no JSON object, fit to be kept: valid JSON, without what may be a card number.
+pub(super) fn scrubbed(text: &str, guard: &Guard) -> Box<str> {
+    let Ok(mut node) = Node::parse(text) else { return quoted(&scrub(text)).into_boxed_str() };
+    let mut work = Work { guard, done: Vec::new(), edits: Vec::new(), found: Vec::new() };
+    work.by_name(&mut node, None, None);
+    work.scrub(&node);
+    splice(text, work.edits)
+}
+
+struct Work<'g> {
+    guard: &'g Guard,
+    /// Where values stand that have been decided on.
+    done: Vec<usize>,
+    edits: Vec<(std::ops::Range<usize>, String)>,
+    /// Personal values found, and what stands for each.
+    found: Vec<(String, String)>,
+}
+
+impl Work<'_> {
+    fn replace(&mut self, class: Class, node: &mut Node<'_>) {
+        if self.guard.rule(class) == Rule::Keep || self.done.contains(&node.span.start) {
+            return;
+        }
+        let Some(old) = node.scalar().map(str::to_owned) else { return };
+        let new = self.guard.apply(class, &old);
+        if old.trim().chars().count() >= REPEATED {
+            self.found.push((old.trim().to_owned(), new.clone().unwrap_or_default()));
+        }
+        self.put(node, &old, new);
+    }
+
+    fn put(&mut self, node: &mut Node<'_>, old: &str, new: Option<String>) {
+        self.done.push(node.span.start);
+        if new.as_deref() == Some(old) && matches!(node.value, Value::Text(_)) {
+            return;
+        }
+        self.edits.push((node.span.clone(), new.as_deref().map_or_else(|| "null".to_owned(), quoted)));
+        node.value = new.map_or(Value::Null, |new| Value::Text(new.into()));
+    }
+
+    /// `class`: of the key under which an array stands, for its elements.
+    fn by_name(&mut self, node: &mut Node<'_>, key: Option<&str>, class: Option<Class>) {
+        match &mut node.value {
+            Value::Object(members) => {
+                for (name, member) in members {
+                    self.by_name(member, Some(name), Class::of_key(key, name));
+                }
+            }
+            Value::Array(elements) => {
+                for element in elements {
+                    self.by_name(element, key, class);
+                }
+            }
+            Value::Text(_) | Value::Number(_) => {
+                if let Some(class) = class {
+                    self.replace(class, node);
+                }
+            }
+            Value::Null | Value::Bool => {}
+        }
+    }
+
+    fn repeated(&mut self, node: &mut Node<'_>) {
+        match &mut node.value {
+            Value::Object(members) => members.iter_mut().for_each(|(_, member)| self.repeated(member)),
+            Value::Array(elements) => elements.iter_mut().for_each(|element| self.repeated(element)),
+            Value::Text(_) if self.done.contains(&node.span.start) => {}
+            Value::Text(old) => {
+                let mut new = old.clone().into_owned();
+                for (personal, instead) in &self.found {
+                    if let Some(replaced) = replace_word(&new, personal, instead) {
+                        new = replaced;
+                    }
+                }
+                if new != *old {
+                    let old = old.clone().into_owned();
+                    self.put(node, &old, (!new.trim().is_empty()).then_some(new));
+                }
+            }
+            Value::Number(digits) => {
+                let digits = (*digits).to_owned();
+                let known =
+                    self.found.iter().find(|(personal, _)| digits.len() >= REPEATED_DIGITS && *personal == digits);
+                if let Some((_, instead)) = known
+                    && !self.done.contains(&node.span.start)
+                {
+                    let instead = Some(instead.clone()).filter(|new| !new.is_empty());
+                    self.put(node, &digits, instead);
+                }
+            }
+            Value::Null | Value::Bool => {}
+        }
+    }
+
+    fn scrub(&mut self, node: &Node<'_>) {
+        match &node.value {
+            Value::Object(members) => members.iter().for_each(|(_, member)| self.scrub(member)),
+            Value::Array(elements) => elements.iter().for_each(|element| self.scrub(element)),
+            Value::Text(_) | Value::Number(_) if self.done.contains(&node.span.start) => {}
+            Value::Text(_) | Value::Number(_) => {
+                if let Some(old) = node.scalar() {
+                    let new = scrub(old);
+                    if new != old {
+                        self.edits.push((node.span.clone(), quoted(&new)));
+                    }
+                }
+            }
+            Value::Null | Value::Bool => {}
+        }
+    }
+}
+
+/// Replaces a personal value wherever it stands as a word of its own: not inside a longer number or name.
+fn replace_word(text: &str, word: &str, instead: &str) -> Option<String> {
+    let mut out = String::new();
+    let mut at = 0;
+    for (start, _) in text.match_indices(word) {
+        let before = text[..start].chars().next_back();
+        let after = text[start + word.len()..].chars().next();
+        if start < at || [before, after].into_iter().flatten().any(char::is_alphanumeric) {
+            continue;
+        }
+        out.push_str(&text[at..start]);
+        out.push_str(instead);
+        at = start + word.len();
+    }
+    (at > 0).then(|| out + &text[at..])
+}
