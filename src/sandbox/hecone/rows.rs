@@ -160,6 +160,7 @@ pub(crate) fn hecone_row(world: &World, session: &Session, at: DateTime<Utc>, tr
     let stage = session.stage(at);
     let fault = session.garbage.and_then(|g| g.at(at));
     let style = match dirt.way("style", 50) {
+        _ if session.garbage.is_some() => Style::Flat,
         1..=5 => Style::Nested,
         6 | 7 => Style::Camel,
         _ => Style::Flat,
