@@ -3,7 +3,7 @@
 //! The modules in the order in which data meets them:
 //!
 //! 1. [`cli`] turns arguments into a call; [`config`] a file into settings that cannot be wrong; [`app`] builds clock,
-//!    pool and HTTP once; [`lifecycle`] says when to stop.
+//!    pool and HTTP once; [`lifecycle`] says when to stop, [`logging`] who may say how much.
 //! 2. [`schedule`] says when a stream is due, [`sync`] which of its windows.
 //! 3. [`source`] asks the vendor over [`http`], cuts the answer into records and normalizes each, with [`privacy`]
 //!    applied before a record leaves it.
@@ -21,6 +21,7 @@ pub mod domain;
 pub mod embedded;
 pub mod http;
 pub mod lifecycle;
+pub mod logging;
 pub mod privacy;
 pub mod sandbox;
 pub mod schedule;

@@ -1,1 +1,306 @@
-//! lifecycle
+//! When to stop: signals, supervised tasks, and what the service manager is told.
+//!
+//! The first SIGTERM or SIGINT asks politely: the token is cancelled, and what is being committed is committed. The
+//! second one ends the process at once; the database rolls back what was not committed. A supervised task that ends
+//! before it was asked to stops the process, too: half a daemon is worse than none, because nobody restarts it.
+
+use std::{
+    fmt::Display,
+    io,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use futures_util::FutureExt;
+use sd_notify::NotifyState;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::cli::Exit;
+
+/// A signal that asks to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGINT, Ctrl-C.
+    Interrupt,
+    /// SIGTERM, from systemd or Kubernetes.
+    Terminate,
+}
+
+impl Signal {
+    /// How a one-shot command ends that this signal stopped.
+    pub const fn exit(self) -> Exit {
+        match self {
+            Self::Interrupt => Exit::Interrupted,
+            Self::Terminate => Exit::Terminated,
+        }
+    }
+}
+
+/// Why the process is stopping.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stop {
+    /// Somebody asked for it.
+    Signal(Signal),
+    /// The work is done.
+    Done,
+    /// A task ended that should not have.
+    TaskDied(TaskDied),
+}
+
+/// A supervised task that ended before it was asked to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the task {task:?} {how}")]
+pub struct TaskDied {
+    /// Its name.
+    pub task: &'static str,
+    /// How it ended.
+    pub how: String,
+}
+
+/// The life of the process. Clones are the same life.
+#[derive(Debug, Clone)]
+pub struct Lifecycle(Arc<Inner>);
+
+struct Inner {
+    soft: CancellationToken,
+    tasks: TaskTracker,
+    why: Mutex<Option<Stop>>,
+    /// Apart from `why`: a signal may come when the process is stopping already.
+    asked: Mutex<Option<Signal>>,
+    last_act: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inner").field("why", &self.why).field("tasks", &self.tasks.len()).finish_non_exhaustive()
+    }
+}
+
+impl Lifecycle {
+    /// A life that no signal ends, for tests and for commands that need none.
+    pub fn without_signals() -> Self {
+        Self(Arc::new(Inner {
+            soft: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            why: Mutex::new(None),
+            asked: Mutex::new(None),
+            last_act: Mutex::new(None),
+        }))
+    }
+
+    /// Listens for SIGINT and SIGTERM from now on. Must be called inside the runtime.
+    pub fn with_signals() -> io::Result<Self> {
+        let life = Self::without_signals();
+        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let listening = life.clone();
+        tokio::spawn(async move {
+            loop {
+                let received = tokio::select! {
+                    Some(()) = interrupt.recv() => Signal::Interrupt,
+                    Some(()) = terminate.recv() => Signal::Terminate,
+                    else => return,
+                };
+                if let Some(exit) = listening.receive(received) {
+                    listening.end_at_once(exit);
+                }
+            }
+        });
+        Ok(life)
+    }
+
+    /// Takes a signal: the first stops softly, a further one says with what to end at once.
+    fn receive(&self, signal: Signal) -> Option<Exit> {
+        if lock(&self.0.asked).replace(signal).is_some() {
+            return Some(signal.exit());
+        }
+        tracing::info!(?signal, "stopping: what is being written is finished; a second signal stops at once");
+        self.because(Stop::Signal(signal));
+        None
+    }
+
+    fn end_at_once(&self, exit: Exit) -> ! {
+        tracing::warn!("stopped at once; what was not committed will be read again");
+        if let Some(act) = lock(&self.0.last_act).take() {
+            act();
+        }
+        std::process::exit(i32::from(exit.code()))
+    }
+
+    /// What must still be done when the process ends at once, such as stopping a database of its own. Must be short.
+    pub fn before_ending_at_once(&self, act: impl FnOnce() + Send + 'static) {
+        *lock(&self.0.last_act) = Some(Box::new(act));
+    }
+
+    /// Cancelled when the process should stop.
+    pub fn token(&self) -> CancellationToken {
+        self.0.soft.clone()
+    }
+
+    /// Whether the process should stop.
+    pub fn is_stopping(&self) -> bool {
+        self.0.soft.is_cancelled()
+    }
+
+    /// Stops because the work is done.
+    pub fn stop(&self) {
+        self.because(Stop::Done);
+    }
+
+    /// Why the process is stopping, when it is. The first reason stays.
+    pub fn why(&self) -> Option<Stop> {
+        lock(&self.0.why).clone()
+    }
+
+    /// The signal that stopped the work, if one did; a signal after the work was done stopped nothing.
+    pub fn signal(&self) -> Option<Signal> {
+        match self.why() {
+            Some(Stop::Signal(signal)) => Some(signal),
+            Some(Stop::Done | Stop::TaskDied(_)) | None => None,
+        }
+    }
+
+    fn because(&self, reason: Stop) {
+        lock(&self.0.why).get_or_insert(reason);
+        if !self.0.soft.is_cancelled() {
+            self.0.soft.cancel();
+            tell(&[NotifyState::Stopping]);
+        }
+    }
+
+    /// Runs a task that lives as long as the process. If it ends by itself, fails or panics, the process stops.
+    pub fn supervise<F, E>(&self, task: &'static str, future: F)
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Display + Send,
+    {
+        let life = self.clone();
+        self.0.tasks.spawn(async move {
+            let how = match AssertUnwindSafe(future).catch_unwind().await {
+                Ok(Ok(())) if life.is_stopping() => return,
+                Ok(Ok(())) => "ended before it was asked to".to_owned(),
+                Ok(Err(error)) => format!("failed: {error}"),
+                Err(_) => "panicked; the message above says where".to_owned(),
+            };
+            tracing::error!(task, how, "a task died; the process stops");
+            life.because(Stop::TaskDied(TaskDied { task, how }));
+        });
+    }
+
+    /// Waits until the process should stop.
+    pub async fn stopping(&self) {
+        self.0.soft.cancelled().await;
+    }
+
+    /// Waits for the end of all supervised tasks, at most this long, and says whether one of them died. Call it once
+    /// the process should stop.
+    pub async fn finish(&self, limit: Duration) -> Result<(), TaskDied> {
+        self.0.tasks.close();
+        if tokio::time::timeout(limit, self.0.tasks.wait()).await.is_err() {
+            tracing::warn!(tasks = self.0.tasks.len(), ?limit, "tasks did not stop in time and are left behind");
+        }
+        match self.why() {
+            Some(Stop::TaskDied(died)) => Err(died),
+            Some(Stop::Signal(_) | Stop::Done) | None => Ok(()),
+        }
+    }
+
+    /// Tells systemd that the service is up. Does nothing elsewhere.
+    pub fn ready(&self) {
+        tell(&[NotifyState::Ready]);
+    }
+
+    /// Tells systemd's watchdog regularly that the process works, as long as `alive` says so. Does nothing where no
+    /// watchdog is set.
+    pub fn feed_watchdog(&self, alive: impl Fn() -> bool + Send + 'static) {
+        let Some(period) = sd_notify::watchdog_enabled() else { return };
+        let token = self.token();
+        self.supervise("watchdog", async move {
+            while !token.is_cancelled() {
+                if alive() {
+                    tell(&[NotifyState::Watchdog]);
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(period / 3) => {}
+                    () = token.cancelled() => {}
+                }
+            }
+            Ok::<_, std::convert::Infallible>(())
+        });
+    }
+}
+
+fn tell(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::warn!(%error, "systemd cannot be told how the service is");
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOON: Duration = Duration::from_secs(30);
+
+    #[tokio::test]
+    async fn the_first_signal_asks_and_the_second_ends_at_once() {
+        let life = Lifecycle::without_signals();
+        assert_eq!(life.receive(Signal::Interrupt), None);
+        assert!(life.is_stopping());
+        assert_eq!(life.signal(), Some(Signal::Interrupt));
+        assert_eq!(life.receive(Signal::Terminate), Some(Exit::Terminated));
+        assert_eq!(life.signal(), Some(Signal::Interrupt));
+    }
+
+    #[tokio::test]
+    async fn a_signal_after_the_work_is_done_still_asks_first() {
+        let life = Lifecycle::without_signals();
+        life.stop();
+        assert_eq!(life.receive(Signal::Terminate), None);
+        assert_eq!(life.receive(Signal::Terminate), Some(Exit::Terminated));
+    }
+
+    #[tokio::test]
+    async fn a_real_sigterm_cancels_the_token() {
+        let life = Lifecycle::with_signals().expect("signals");
+        nix::sys::signal::raise(nix::sys::signal::Signal::SIGTERM).expect("raise");
+        life.stopping().await;
+        assert_eq!(life.signal(), Some(Signal::Terminate));
+    }
+
+    #[tokio::test]
+    async fn a_task_that_ends_fails_or_panics_by_itself_stops_the_process() {
+        type Made = std::pin::Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+        let cases: [(Made, &str); 3] = [
+            (Box::pin(async { Ok(()) }), "ended before it was asked to"),
+            (Box::pin(async { Err("no socket".to_owned()) }), "failed: no socket"),
+            (Box::pin(async { panic!("on purpose") }), "panicked"),
+        ];
+        for (task, how) in cases {
+            let life = Lifecycle::without_signals();
+            life.supervise("server", task);
+            life.stopping().await;
+            let died = life.finish(SOON).await.expect_err("a death");
+            assert_eq!(died.task, "server");
+            assert!(died.how.starts_with(how), "{died}");
+        }
+    }
+
+    #[tokio::test]
+    async fn tasks_that_end_when_asked_are_waited_for() {
+        let life = Lifecycle::without_signals();
+        let token = life.token();
+        life.supervise("server", async move {
+            token.cancelled().await;
+            Ok::<_, String>(())
+        });
+        life.stop();
+        assert_eq!(life.finish(SOON).await, Ok(()));
+        assert_eq!(life.why(), Some(Stop::Done));
+    }
+}

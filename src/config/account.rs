@@ -1,5 +1,8 @@
 //! `[[hecone]]`, `[[alexela]]`: one set of credentials at a vendor each.
 
+pub(super) mod alexela;
+pub(super) mod hecone;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -10,6 +13,8 @@ use crate::{
     domain::{Grid, SourceKind},
     schedule::Schedule,
 };
+
+use super::read::Section;
 
 /// One account at a `HecOne` server.
 #[derive(Debug, Clone)]
@@ -119,4 +124,20 @@ impl HecOne {
     pub fn poll_period(&self) -> Duration {
         self.schedule.period()
     }
+}
+
+impl Alexela {
+    /// The time between two polls at least, for the daemon's second bell.
+    pub fn poll_period(&self) -> Duration {
+        self.schedule.period()
+    }
+}
+
+/// An account's name: it stands in the warehouse, in logs and in metrics.
+fn name(section: &mut Section<'_>) -> Option<String> {
+    let name = section.text("name")?;
+    if name.chars().count() > 64 || name.chars().any(char::is_control) {
+        section.object("name", format!("{name:?}"), "up to 64 characters, none a control character");
+    }
+    Some(name)
 }

@@ -1,6 +1,12 @@
 //! `[database]`: where the warehouse is.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{
+    key::{Key, Type},
+    read::Section,
+    secret::trimmed,
+};
 
 /// Where the warehouse is and how it is used.
 #[derive(Debug, Clone)]
@@ -24,4 +30,34 @@ pub enum DatabaseUrl {
     Server(SecretString),
     /// Only for `demo`.
     Embedded,
+}
+
+/// The keys of `[database]`.
+pub(super) const KEYS: &[Key] = &[
+    Key::required("url", Type::Server, "The warehouse: postgres://user@host/database, or embedded (demo's default)."),
+    Key::optional("password", Type::Secret(1), "Stands over the URL's password."),
+    Key::or("max_connections", Type::Count(1, 1_000), "8", "Most connections of this process."),
+    Key::or("migrate", Type::Flag, "false", "Apply missing migrations at the start of run, sync and backfill."),
+    Key::or(
+        "statement_cache",
+        Type::Count(0, 10_000),
+        "100",
+        "Prepared statements kept for each connection; 0 behind a pooler that cannot keep them.",
+    ),
+];
+
+pub(super) fn read(section: &mut Section<'_>) -> Option<Database> {
+    let url = section.secret("url");
+    let password = section.secret("password");
+    let max_connections = section.count("max_connections");
+    let migrate = section.flag("migrate");
+    let statement_cache = section.count("statement_cache");
+    let url = trimmed(&url?);
+    Some(Database {
+        url: if url.expose_secret() == "embedded" { DatabaseUrl::Embedded } else { DatabaseUrl::Server(url) },
+        password,
+        max_connections: max_connections?,
+        migrate: migrate?,
+        statement_cache: statement_cache?,
+    })
 }

@@ -3,9 +3,10 @@
 use std::{fmt, str::FromStr};
 
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 
 /// An amount in ten-thousandths: exactly what `numeric(18,4)` can hold, ±99,999,999,999,999.9999.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Amount(i64);
 
 /// Why a text is no amount.

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 macro_rules! flags {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
         /// One thing that looked wrong; `fuel.transaction.quality` holds their names.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum Flag { $($(#[$doc])* $variant,)* }
 
         impl Flag {

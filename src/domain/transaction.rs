@@ -1,6 +1,7 @@
 //! One product line of a sale: a row of `fuel.transaction`.
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{amount::Amount, quality::Quality};
@@ -8,7 +9,7 @@ use super::{amount::Amount, quality::Quality};
 macro_rules! words {
     ($(#[$top:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)* }) => {
         $(#[$top])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum $name { $($(#[$doc])* $variant,)* }
 
         impl $name {
@@ -83,7 +84,7 @@ words! {
 
 /// One product line of a sale as the source has it now. Times have microseconds, as the database keeps them; unknown is
 /// `None`, never an empty text or 0. The columns are those of `fuel.transaction`, in its order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     /// Key within the transaction, before lines alike in id and product are numbered.
     pub line_id: String,

@@ -14,6 +14,8 @@ mod json;
 mod protect;
 mod time;
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
 
@@ -21,6 +23,10 @@ pub use context::{Context, NORMALIZER};
 pub use error::{Disposition, SourceError};
 
 use crate::domain::{Partition, Record, SourceKind, StreamId, Window};
+
+/// Turns a record's exact text, read from a stream at a source time, into a [`Record`] with the privacy rules applied:
+/// what a source is given so that it knows neither the product rules nor the privacy rules.
+pub type Normalizer = Arc<dyn Fn(&StreamId, DateTime<Utc>, &str) -> Record + Send + Sync>;
 
 /// What a read sends, in order: `Records* (Complete | Restart)`, any number of times.
 #[derive(Debug)]
@@ -41,6 +47,9 @@ pub struct ReadEnd {
     pub present: DateTime<Utc>,
     /// Whether the answer is known to hold everything, so that a row not in it may be missing.
     pub complete: bool,
+    /// Where the part that was served begins, when the source no longer served the beginning of the stretch: what lies
+    /// before it is a gap, and no row there is missing.
+    pub served_from: Option<DateTime<Utc>>,
 }
 
 /// A stream found at a source.

@@ -1,1 +1,175 @@
-//! status
+//! The status server: `/` for people, `/healthz` and `/readyz` for a service manager, `/metrics` for Prometheus,
+//! `/api/status` for programs. It reads what the warehouse knows and changes nothing.
+//!
+//! Nothing of a request gets into an answer: no parameter is read, the `Host` header is ignored, what is shown comes
+//! from the warehouse and is escaped. The answers allow no script and no outside asset.
+
+mod metrics;
+mod page;
+pub mod picture;
+#[cfg(test)]
+mod tests;
+pub mod view;
+
+use std::{fmt, pin::Pin, sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    middleware,
+    response::{Html, IntoResponse, Response},
+    routing::get,
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use sha2::{Digest, Sha256};
+use tokio::{net::TcpListener, sync::Mutex};
+use tokio_util::sync::CancellationToken;
+
+pub use view::{DatabaseView, LineCount, StreamView, View};
+
+use crate::sync::doorbell::Pulse;
+
+/// A picture is given up after this, so that a hanging database does not hang its observers.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long answers under way may take after the stop.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// Takes a picture. It does not fail: a warehouse that cannot be reached is part of the picture.
+pub type Fetch = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = View> + Send>> + Send + Sync>;
+
+/// What the server needs.
+#[derive(Clone)]
+pub struct StatusState {
+    fetch: Fetch,
+    pulse: Pulse,
+    /// One picture at a time: watchers must not take the connections that the work needs.
+    turn: Arc<Mutex<()>>,
+}
+
+impl StatusState {
+    /// A server over `fetch`; `pulse` decides on `/healthz`.
+    pub fn new<F, Fut>(fetch: F, pulse: Pulse) -> Self
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = View> + Send + 'static,
+    {
+        let fetch: Fetch = Arc::new(move || Box::pin(fetch()));
+        Self { fetch, pulse, turn: Arc::new(Mutex::new(())) }
+    }
+
+    async fn view(&self) -> Result<View, Unavailable> {
+        let picture = async {
+            let _turn = self.turn.lock().await;
+            (self.fetch)().await
+        };
+        tokio::time::timeout(PATIENCE, picture).await.map_err(|_| Unavailable)
+    }
+}
+
+impl fmt::Debug for StatusState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StatusState").field("pulse", &self.pulse).finish_non_exhaustive()
+    }
+}
+
+/// Serves until `shutdown`; answers under way get a moment.
+pub async fn serve(listener: TcpListener, state: StatusState, shutdown: CancellationToken) -> std::io::Result<()> {
+    let server = axum::serve(listener, router(state)).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let too_long = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        served = async { server.await } => served,
+        () = too_long => Ok(()),
+    }
+}
+
+fn router(state: StatusState) -> Router {
+    let policy: Arc<str> = content_security_policy().into();
+    Router::new()
+        .route("/", get(index))
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(prometheus))
+        .route("/api/status", get(api))
+        .with_state(state)
+        .layer(middleware::map_response(move |response| std::future::ready(guard(response, &policy))))
+}
+
+async fn index(State(state): State<StatusState>) -> Result<Html<String>, Unavailable> {
+    Ok(Html(page::render(&state.view().await?)))
+}
+
+async fn api(State(state): State<StatusState>) -> Result<Json<View>, Unavailable> {
+    Ok(Json(state.view().await?))
+}
+
+async fn prometheus(State(state): State<StatusState>) -> Result<Response, Unavailable> {
+    let text = metrics::render(&state.view().await?);
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
+}
+
+/// The process lives and its scheduler ticks. The database is no part of it: a restart does not mend a database.
+async fn healthz(State(state): State<StatusState>) -> (StatusCode, String) {
+    match state.pulse.too_silent() {
+        None => (StatusCode::OK, "ok\n".to_owned()),
+        Some(silent) => {
+            let said = format!("the scheduler has been silent for {} s; restart the process\n", silent.as_secs());
+            (StatusCode::SERVICE_UNAVAILABLE, said)
+        }
+    }
+}
+
+/// The database is reachable and its migrations are applied.
+async fn readyz(State(state): State<StatusState>) -> Result<(StatusCode, String), Unavailable> {
+    let database = state.view().await?.database;
+    if database.is_ready() {
+        return Ok((StatusCode::OK, "ok\n".to_owned()));
+    }
+    let unsaid = if database.reachable {
+        "migrations are missing; run `fuelsync migrate`"
+    } else {
+        "the database cannot be reached"
+    };
+    let said = database.problem.as_deref().unwrap_or(unsaid);
+    Ok((StatusCode::SERVICE_UNAVAILABLE, format!("{said}\n")))
+}
+
+/// The warehouse took too long.
+#[derive(Debug)]
+struct Unavailable;
+
+impl IntoResponse for Unavailable {
+    fn into_response(self) -> Response {
+        let said = format!("the database has not answered within {} s\n", PATIENCE.as_secs());
+        (StatusCode::SERVICE_UNAVAILABLE, said).into_response()
+    }
+}
+
+/// Only the page's own style sheet, by its hash; nothing else at all.
+fn content_security_policy() -> String {
+    let hash = STANDARD.encode(Sha256::digest(page::STYLE));
+    format!(
+        "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+}
+
+fn guard(mut response: Response, policy: &str) -> Response {
+    let headers = response.headers_mut();
+    if let Ok(policy) = HeaderValue::from_str(policy) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    let fixed: [(HeaderName, &str); 5] = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ];
+    for (name, value) in fixed {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

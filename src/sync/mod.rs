@@ -1,1 +1,15 @@
-//! sync
+//! The heart: what is due, reading one window, one stream, a pass over everything, a stretch of history.
+//!
+//! [`plan`] is pure and decides; [`window`] reads one window and has it written; [`stream`] does what is due for one
+//! stream under its lease; [`pass`] does that for all streams of all accounts; [`backfill`] loads history beside it;
+//! [`daemon`] repeats passes when [`doorbell`] rings.
+
+pub mod backfill;
+pub mod daemon;
+pub mod doorbell;
+pub mod open;
+pub mod pass;
+pub mod plan;
+pub mod stream;
+pub mod summary;
+pub mod window;

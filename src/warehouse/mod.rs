@@ -1,1 +1,69 @@
-//! warehouse
+//! All SQL: what the program writes to and asks from `PostgreSQL`.
+//!
+//! [`load`] writes a window in one transaction; [`lease`] says who may; [`ledger`] holds what was read; the others are
+//! small. Every statement runs in a [`tx`], whose connection is closed when anything goes wrong.
+
+pub mod checkpoint;
+pub mod copy;
+pub mod error;
+pub mod incoming;
+pub mod lease;
+pub mod ledger;
+pub mod load;
+pub mod migrate;
+pub mod quarantine;
+pub mod report;
+pub mod run;
+pub mod spool;
+mod tx;
+
+use std::{str::FromStr, time::Duration};
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::{
+    ConnectOptions, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+pub use error::{Disposition, WarehouseError};
+pub use tx::Tx;
+
+use crate::config;
+
+/// The warehouse: a pool of connections to the user's database.
+#[derive(Debug, Clone)]
+pub struct Warehouse {
+    pool: PgPool,
+}
+
+impl Warehouse {
+    /// Prepares a pool; connects when first asked. `url` holds what `database.url` does, or the embedded server's.
+    pub fn new(settings: &config::Database, url: &SecretString) -> Result<Self, WarehouseError> {
+        // The error of a bad URL may repeat its password: it is not passed on.
+        let mut options = PgConnectOptions::from_str(url.expose_secret())
+            .map_err(|_| WarehouseError::Refused("database.url is not a PostgreSQL connection URL".into()))?
+            .application_name("fuelsync")
+            .statement_cache_capacity(settings.statement_cache)
+            .disable_statement_logging();
+        if let Some(password) = &settings.password {
+            options = options.password(password.expose_secret());
+        }
+        let pool = PgPoolOptions::new()
+            .max_connections(settings.max_connections)
+            .acquire_timeout(Duration::from_secs(10))
+            .idle_timeout(Duration::from_secs(300))
+            .max_lifetime(Duration::from_secs(1800))
+            .test_before_acquire(true)
+            .connect_lazy_with(options);
+        Ok(Self { pool })
+    }
+
+    /// Closes every connection, waiting a moment for those in use.
+    pub async fn close(&self) {
+        let _ = tokio::time::timeout(Duration::from_secs(5), self.pool.close()).await;
+    }
+
+    fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+}

@@ -1,5 +1,105 @@
-//! Card transactions.
+//! Alexela OCC Partners: payment cards by contract, bonus cards, charging.
+//!
+//! [`sign`] signs a request, a pure function of its parts; [`wire`] writes the five operations as URLs and bodies;
+//! [`verdict`] says what an error of this vendor means; [`client`] sends, with the clock corrected and a refusal
+//! remembered; [`read`] reads a stretch of a stream within the vendor's limits (60 days a request, 5 months back);
+//! [`calendar`] knows these limits; [`mod@normalize`] makes a row of a record; [`examine`] looks around for `check`.
 
+mod calendar;
+mod client;
+mod examine;
 pub mod normalize;
+mod read;
+mod sign;
+#[cfg(test)]
+mod tests;
+mod verdict;
+mod wire;
 
 pub use normalize::normalize;
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::mpsc;
+
+use self::client::Client;
+use super::{Finding, Normalizer, ReadEnd, ReadEvent, Source, SourceError};
+use crate::{
+    config::Alexela,
+    domain::{Partition, Record, SourceKind, StreamId, Window},
+    http::Transport,
+};
+
+/// One account at Alexela.
+pub struct AlexelaSource {
+    client: Client,
+    normalize: Normalizer,
+}
+
+impl AlexelaSource {
+    /// The account, over the program's transport. Asks nothing yet.
+    pub fn new(config: Alexela, transport: Transport, normalize: Normalizer) -> Self {
+        Self { client: Client::new(config, transport), normalize }
+    }
+
+    /// Puts bonus cards into the groups of regular and premium drivers; only then are their transactions served.
+    pub async fn define_bonuscards(&self, regular: &[String], premium: &[String]) -> Result<(), SourceError> {
+        self.client.define_bonuscards(regular, premium).await
+    }
+}
+
+impl fmt::Debug for AlexelaSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AlexelaSource").field("account", &self.client.config.name).finish_non_exhaustive()
+    }
+}
+
+#[async_trait::async_trait]
+impl Source for AlexelaSource {
+    fn account(&self) -> &str {
+        &self.client.config.name
+    }
+
+    fn kinds(&self) -> Vec<SourceKind> {
+        self.client.config.sources.clone()
+    }
+
+    async fn partitions(&self, kind: SourceKind) -> Result<Vec<Partition>, SourceError> {
+        if kind != SourceKind::AlexelaCard {
+            return Ok(vec![Partition::whole()]);
+        }
+        let configured = &self.client.config.contracts;
+        let contracts = if configured.is_empty() { self.client.contract_numbers().await? } else { configured.clone() };
+        Ok(contracts.into_iter().map(Partition::contract).collect())
+    }
+
+    fn present(&self) -> DateTime<Utc> {
+        self.client.link.present()
+    }
+
+    fn horizon(&self, _: SourceKind, present: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        calendar::horizon(present)
+    }
+
+    fn widen(&self, _: SourceKind, stretch: Window) -> Window {
+        calendar::whole_days(stretch)
+    }
+
+    async fn read(
+        &self,
+        stream: &StreamId,
+        stretch: Window,
+        events: mpsc::Sender<ReadEvent>,
+    ) -> Result<ReadEnd, SourceError> {
+        read::Reading::new(&self.client, &self.normalize, stream, events).run(stretch).await
+    }
+
+    async fn read_one(&self, _: &StreamId, _: &str) -> Result<Option<Record>, SourceError> {
+        Err(SourceError::Rejected("nothing: Alexela has no way to ask for one transaction".to_owned()))
+    }
+
+    async fn examine(&self) -> Vec<Finding> {
+        examine::examine(&self.client).await
+    }
+}

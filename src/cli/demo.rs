@@ -1,0 +1,8 @@
+//! `demo`: everything on one machine with nothing configured.
+
+use super::{Exit, Failure, Global, args::DemoArgs};
+
+// To be filled when the parts it calls are there.
+pub(super) async fn run(_args: DemoArgs, _global: &Global) -> Result<Exit, Failure> {
+    Err(Failure::new(Exit::Unexpected, "`demo` is not connected yet"))
+}

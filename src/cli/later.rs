@@ -1,0 +1,34 @@
+//! Commands that have their place and not yet their work.
+
+use super::{
+    Exit, Failure,
+    args::{ForgetArgs, InvoicesMatchArgs, ProveArgs, QuarantineReplayArgs, RemapArgs, VerifyArgs},
+};
+
+fn not_yet(command: &str) -> Result<Exit, Failure> {
+    Err(Failure::usage(format!("this version of fuelsync does not have `{command}` yet")))
+}
+
+pub(super) fn verify(_: &VerifyArgs) -> Result<Exit, Failure> {
+    not_yet("verify")
+}
+
+pub(super) fn quarantine_replay(_: &QuarantineReplayArgs) -> Result<Exit, Failure> {
+    not_yet("quarantine replay")
+}
+
+pub(super) fn prove(_: &ProveArgs) -> Result<Exit, Failure> {
+    not_yet("prove")
+}
+
+pub(super) fn invoices_match(_: &InvoicesMatchArgs) -> Result<Exit, Failure> {
+    not_yet("invoices match")
+}
+
+pub(super) fn forget(_: &ForgetArgs) -> Result<Exit, Failure> {
+    not_yet("forget")
+}
+
+pub(super) fn remap(_: &RemapArgs) -> Result<Exit, Failure> {
+    not_yet("remap")
+}

@@ -1,0 +1,8 @@
+//! `preview`: one page, raw beside normalised; writes nothing.
+
+use super::{Exit, Failure, Global, args::PreviewArgs};
+
+// To be filled when the parts it calls are there.
+pub(super) async fn run(_args: PreviewArgs, _global: &Global) -> Result<Exit, Failure> {
+    Err(Failure::new(Exit::Unexpected, "`preview` is not connected yet"))
+}

@@ -1,0 +1,276 @@
+//! One account's use of the transport, and one exchange over it, attempt by attempt.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use reqwest::{
+    Request, Response,
+    header::{AGE, DATE, HeaderMap},
+};
+
+use super::{
+    Body, HttpError, Repeatable, Transport,
+    error::in_short,
+    limiter::Limiter,
+    offset::Offset,
+    retry::{LONGEST_WAIT, backoff, retry_after},
+    said::said_in,
+};
+use crate::clock::Clock;
+
+/// A change of the offset that an operator should see.
+const NOTEWORTHY: TimeDelta = TimeDelta::seconds(60);
+
+/// As much of an error's body is read.
+const ERROR_BODY: usize = 64 * 1024;
+
+/// What is asked, for the log and for the decision to ask again. Never a value: a path may hold an id, a query a card.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// The verb.
+    pub method: &'a str,
+    /// The path's template: `/transactions/{transaction_id}`, not the id.
+    pub path: &'a str,
+    /// Whether asking twice does no harm. A call that writes is repeated only when the vendor has certainly not acted.
+    pub harmless: bool,
+}
+
+/// One attempt at a call.
+#[derive(Debug, Clone, Copy)]
+pub struct Attempt {
+    /// The server's time now: what the date and the signature say.
+    pub at: DateTime<Utc>,
+    /// The correction that `at` holds.
+    pub offset: TimeDelta,
+    /// From 0.
+    pub number: u32,
+}
+
+/// One account's use of the transport: its rate, and what is known of its server's clock.
+#[derive(Debug)]
+pub struct Link {
+    transport: Transport,
+    limiter: Limiter,
+    offset: Mutex<Offset>,
+}
+
+/// Why an attempt failed, and whether the server had begun to answer.
+struct Failure {
+    error: HttpError,
+    unanswered: bool,
+}
+
+impl Link {
+    /// A link with a rate of its own.
+    pub fn new(transport: Transport, requests_per_second: u32) -> Self {
+        let limiter = Limiter::new(transport.clock.clone(), requests_per_second);
+        Self { transport, limiter, offset: Mutex::default() }
+    }
+
+    /// The server's time: this machine's, corrected by what the answers showed.
+    pub fn present(&self) -> DateTime<Utc> {
+        self.correct(self.transport.clock.now())
+    }
+
+    /// The clock that all times here come from.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.transport.clock
+    }
+
+    /// This machine's time, uncorrected. Kept at the beginning of a read and corrected at its end, it is right even if
+    /// the read's own answers were the first to show the offset.
+    pub fn machine_time(&self) -> DateTime<Utc> {
+        self.transport.clock.now()
+    }
+
+    /// A time of this machine as the server's.
+    pub fn correct(&self, at: DateTime<Utc>) -> DateTime<Utc> {
+        at + self.offset()
+    }
+
+    /// Server minus machine, as far as it is believed.
+    pub fn offset(&self) -> TimeDelta {
+        self.clock_offset().get()
+    }
+
+    /// The last difference seen, believed or not; none before the first answer with a date.
+    pub fn skew(&self) -> Option<TimeDelta> {
+        self.clock_offset().seen()
+    }
+
+    /// The correction did not help: for ten minutes this machine's own time is used.
+    pub fn distrust_offset(&self) {
+        let now = self.transport.clock.monotonic();
+        self.clock_offset().distrust(now);
+    }
+
+    /// Takes [`distrust_offset`](Self::distrust_offset) back: this machine's own time did not help either.
+    pub fn trust_offset(&self) {
+        self.clock_offset().trust();
+    }
+
+    fn clock_offset(&self) -> MutexGuard<'_, Offset> {
+        self.offset.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes one exchange. `build` writes the request anew for every attempt; `consume` reads the body of an answer with
+    /// a status of 200 to 299 to its end, and what it refuses (a body cut off) is an attempt failed like any other: the
+    /// next attempt calls it again. Attempts that can help are made here, so an error is final for now.
+    ///
+    /// A 401 is not repeated: whether to correct the clock or renew a token first is the caller's to know. Its date
+    /// has been taken into account by then (compare [`Attempt::offset`] with [`Link::offset`]).
+    pub async fn call<T, F>(
+        &self,
+        call: Call<'_>,
+        mut build: impl FnMut(Attempt) -> Result<Request, HttpError>,
+        mut consume: impl FnMut(Body) -> F,
+    ) -> Result<T, HttpError>
+    where
+        F: Future<Output = Result<T, HttpError>>,
+    {
+        let (mut number, mut failed, mut closed) = (0, 0, false);
+        loop {
+            self.limiter.wait().await;
+            let failure = match self.attempt(call, number, &mut build, &mut consume).await {
+                Ok(read) => return Ok(read),
+                Err(failure) => failure,
+            };
+            number += 1;
+            // The server closed an idle connection just when the request was sent: nobody's fault, and no reason to wait.
+            if call.harmless && failure.unanswered && !closed && matches!(failure.error, HttpError::Broken(_)) {
+                closed = true;
+                continue;
+            }
+            let Some(wait) = self.wait_before_next(call, failed, &failure.error) else { return Err(failure.error) };
+            failed += 1;
+            tracing::info!(
+                method = call.method,
+                path = call.path,
+                error = %failure.error,
+                failed,
+                wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+                "request failed, trying again"
+            );
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// How long to wait before the next attempt; none when there is to be none.
+    fn wait_before_next(&self, call: Call<'_>, failed: u32, error: &HttpError) -> Option<Duration> {
+        let may = match error.repeatable() {
+            Repeatable::Unsent => true,
+            Repeatable::Harmless => call.harmless,
+            Repeatable::Never => false,
+        };
+        let asked = match error {
+            HttpError::Status { retry_after, .. } => *retry_after,
+            HttpError::Request(_)
+            | HttpError::Connect(_)
+            | HttpError::Timeout(_)
+            | HttpError::Broken(_)
+            | HttpError::TooLarge(_)
+            | HttpError::Malformed(_) => None,
+        };
+        if !may || asked.is_some_and(|asked| asked > LONGEST_WAIT) {
+            return None;
+        }
+        if let Some(asked) = asked {
+            // It speaks for the account, not for this request alone.
+            self.limiter.hold(asked);
+        }
+        (failed < self.transport.max_retries).then(|| backoff(failed).max(asked.unwrap_or_default()))
+    }
+
+    async fn attempt<T, F>(
+        &self,
+        call: Call<'_>,
+        number: u32,
+        build: &mut impl FnMut(Attempt) -> Result<Request, HttpError>,
+        consume: &mut impl FnMut(Body) -> F,
+    ) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, HttpError>>,
+    {
+        let clock = &self.transport.clock;
+        let answered = |error| Failure { error, unanswered: false };
+        let (sent, offset) = (clock.now(), self.offset());
+        let request = build(Attempt { at: sent + offset, offset, number }).map_err(answered)?;
+        let begun = clock.monotonic();
+        let elapsed = || clock.monotonic().saturating_duration_since(begun);
+        let said = tokio::time::timeout(self.transport.request_timeout, self.transport.client.execute(request)).await;
+        let response = match said {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => {
+                return Err(Failure { error: in_short(error, self.transport.connect_timeout), unanswered: true });
+            }
+            Err(_) => return Err(answered(HttpError::Timeout(self.transport.request_timeout))),
+        };
+        self.learn(response.headers(), sent);
+        let status = response.status();
+        let retry_after = retry_after(response.headers(), self.server_time(response.headers()));
+        let body = self.body(response, number, elapsed());
+        let read = if status.is_success() {
+            consume(body).await
+        } else {
+            let said = said_in(&body.beginning(ERROR_BODY).await);
+            Err(HttpError::Status { status: status.as_u16(), retry_after, said })
+        };
+        tracing::debug!(
+            method = call.method,
+            path = call.path,
+            status = status.as_u16(),
+            ms = u64::try_from(elapsed().as_millis()).unwrap_or(u64::MAX),
+            attempt = number,
+            ok = read.is_ok(),
+            "request"
+        );
+        read.map_err(answered)
+    }
+
+    fn body(&self, response: Response, attempt: u32, elapsed: Duration) -> Body {
+        Body {
+            response,
+            clock: self.transport.clock.clone(),
+            left: self.transport.request_timeout.saturating_sub(elapsed),
+            request_timeout: self.transport.request_timeout,
+            connect_timeout: self.transport.connect_timeout,
+            received: 0,
+            most: self.transport.max_body,
+            attempt,
+        }
+    }
+
+    /// Takes the answer's date into account, unless a cache gave the answer.
+    fn learn(&self, headers: &HeaderMap, sent: DateTime<Utc>) {
+        if headers.contains_key(AGE) {
+            return;
+        }
+        if let Some(date) = date(headers) {
+            let clock = &self.transport.clock;
+            let (before, after) = {
+                let mut offset = self.clock_offset();
+                let before = offset.get();
+                offset.observe(date, sent, clock.now(), clock.monotonic());
+                (before, offset.get())
+            };
+            if (after - before).abs() > NOTEWORTHY {
+                tracing::warn!(
+                    server_ahead_s = after.num_seconds(),
+                    before_s = before.num_seconds(),
+                    "the server's clock and this machine's differ; requests are dated by the server's"
+                );
+            }
+        }
+    }
+
+    fn server_time(&self, headers: &HeaderMap) -> DateTime<Utc> {
+        date(headers).unwrap_or_else(|| self.present())
+    }
+}
+
+fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
+    Some(httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()?.into())
+}

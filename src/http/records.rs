@@ -1,0 +1,38 @@
+//! The records of a body, one at a time, while it arrives.
+
+use std::collections::VecDeque;
+
+use super::{Body, Cutter, HttpError, Rest};
+
+/// Reads a body through a [`Cutter`]. Holds one record that is not whole yet, and those of one chunk.
+#[derive(Debug)]
+pub struct Records {
+    body: Body,
+    cutter: Cutter,
+    ready: VecDeque<String>,
+}
+
+impl Records {
+    /// The records of this body.
+    pub fn of(body: Body) -> Self {
+        Self { body, cutter: Cutter::new(), ready: VecDeque::new() }
+    }
+
+    /// The next record's exact text; none when the body has come to its end. The records count only when
+    /// [`finish`](Self::finish) then says that the document was whole.
+    pub async fn next(&mut self) -> Result<Option<String>, HttpError> {
+        loop {
+            if let Some(record) = self.ready.pop_front() {
+                return Ok(Some(record));
+            }
+            let Some(chunk) = self.body.chunk().await? else { return Ok(None) };
+            let Self { cutter, ready, .. } = self;
+            cutter.push(&chunk, |record| ready.push_back(record.to_owned()))?;
+        }
+    }
+
+    /// What stood beside the records, if the document was whole.
+    pub fn finish(self) -> Result<Rest, HttpError> {
+        self.cutter.finish()
+    }
+}

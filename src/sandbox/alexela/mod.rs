@@ -1,0 +1,3 @@
+//! Alexela OCC Partners as published.
+
+pub(crate) mod rows;

@@ -1,0 +1,3 @@
+//! `HecOne` 360 as published.
+
+pub(crate) mod rows;

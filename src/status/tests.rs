@@ -1,0 +1,197 @@
+//! The server as its callers meet it: over a socket.
+
+use std::net::SocketAddr;
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use super::*;
+use crate::{
+    clock::SystemClock,
+    domain::{Partition, SourceKind},
+};
+
+fn stream(source: SourceKind, partition: Partition) -> StreamView {
+    StreamView {
+        source,
+        account: "north".to_owned(),
+        partition,
+        watermark: "2026-11-21T09:45:00Z".parse().ok(),
+        freshness_seconds: Some(900),
+        last_pass: "2026-11-21T10:00:00Z".parse().ok(),
+        rows: 12,
+        gaps: 1,
+        quarantine: 0,
+        next_due: None,
+        last_error: None,
+        lease_owner: None,
+    }
+}
+
+fn view() -> View {
+    View {
+        version: "1.2.3".to_owned(),
+        started_at: "2026-11-21T08:00:00Z".parse().unwrap(),
+        taken_at: "2026-11-21T10:00:00Z".parse().unwrap(),
+        database: DatabaseView::ready(),
+        streams: vec![
+            stream(SourceKind::AlexelaCard, Partition::contract("1")),
+            StreamView {
+                watermark: "2026-11-20T00:00:00Z".parse().ok(),
+                last_error: Some("HTTP 500".to_owned()),
+                freshness_seconds: Some(122_400),
+                ..stream(SourceKind::AlexelaCard, Partition::contract("2"))
+            },
+        ],
+        lines: vec![LineCount {
+            source: SourceKind::AlexelaCard,
+            account: "north".to_owned(),
+            outcome: "inserted".to_owned(),
+            lines: 24,
+        }],
+    }
+}
+
+async fn serving(view: View) -> (SocketAddr, CancellationToken, tokio::task::JoinHandle<std::io::Result<()>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let pulse = Pulse::without_bells(Arc::new(SystemClock));
+    let state = StatusState::new(move || std::future::ready(view.clone()), pulse);
+    let stop = CancellationToken::new();
+    (address, stop.clone(), tokio::spawn(serve(listener, state, stop)))
+}
+
+async fn send(address: SocketAddr, request: &str) -> String {
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    connection.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+async fn get_from(address: SocketAddr, path: &str) -> (u16, String, String) {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: evil<script>.example\r\nConnection: close\r\n\r\n");
+    let answer = send(address, &request).await;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), head.to_lowercase(), body.to_owned())
+}
+
+#[tokio::test]
+async fn the_page_shows_every_stream_and_lets_nothing_in() {
+    let mut shown = view();
+    shown.streams[0].account = "<script>alert(1)</script>".to_owned();
+    shown.streams[1].last_error = Some("a \"quoted\" <error>".to_owned());
+    let (address, ..) = serving(shown).await;
+
+    let (status, head, body) = get_from(address, "/").await;
+
+    assert_eq!(status, 200);
+    assert!(body.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
+    assert!(body.contains("a &quot;quoted&quot; &lt;error&gt;"));
+    assert!(body.contains("2026-11-21 09:45:00 UTC") && body.contains("1 d 10 h"));
+    assert!(!body.contains("<script"), "no script, the caller's Host least of all");
+    assert!(!body.contains("http://") && !body.contains("https://") && !body.contains("evil"));
+    assert!(body.contains("http-equiv=\"refresh\""));
+    assert!(head.contains("content-security-policy: default-src 'none'; style-src 'sha256-"));
+    assert!(head.contains("x-content-type-options: nosniff") && head.contains("cache-control: no-store"));
+}
+
+#[tokio::test]
+async fn the_style_sheet_is_the_one_that_the_policy_allows() {
+    let html = page::render(&view());
+    let style = html.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;
+    assert!(content_security_policy().contains(&STANDARD.encode(Sha256::digest(style))));
+}
+
+#[tokio::test]
+async fn programs_get_the_same_as_json() {
+    let (address, ..) = serving(view()).await;
+    let (status, head, body) = get_from(address, "/api/status").await;
+    assert_eq!(status, 200);
+    assert!(head.contains("content-type: application/json"));
+    let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(body["version"], "1.2.3");
+    assert_eq!(body["streams"][1]["source"], "alexela_card");
+    assert_eq!(body["streams"][1]["partition"], "2");
+    assert_eq!(body["streams"][1]["watermark"], "2026-11-20T00:00:00Z");
+    assert_eq!(body["streams"][0]["last_error"], serde_json::Value::Null);
+}
+
+#[tokio::test]
+async fn metrics_sum_up_an_accounts_partitions_and_name_none() {
+    let (address, ..) = serving(view()).await;
+    let (status, head, body) = get_from(address, "/metrics").await;
+    assert_eq!(status, 200);
+    assert!(head.contains("content-type: text/plain; version=0.0.4"));
+    for line in [
+        "fuelsync_database_up 1",
+        "fuelsync_streams{source=\"alexela_card\",account=\"north\"} 2",
+        "fuelsync_streams_failing{source=\"alexela_card\",account=\"north\"} 1",
+        "fuelsync_watermark_timestamp_seconds{source=\"alexela_card\",account=\"north\"} 1795132800",
+        "fuelsync_freshness_seconds{source=\"alexela_card\",account=\"north\"} 122400",
+        "fuelsync_rows{source=\"alexela_card\",account=\"north\"} 24",
+        "fuelsync_lines_total{source=\"alexela_card\",account=\"north\",outcome=\"inserted\"} 24",
+    ] {
+        assert!(body.lines().any(|found| found == line), "{line}\nis not in\n{body}");
+    }
+    for sample in body.lines().filter(|line| !line.starts_with('#')) {
+        let name = sample.split(['{', ' ']).next().unwrap();
+        assert!(name.starts_with("fuelsync_"));
+        assert!(body.contains(&format!("# HELP {name} ")) && body.contains(&format!("# TYPE {name} ")), "{name}");
+    }
+    assert!(!body.contains("partition"));
+}
+
+#[tokio::test]
+async fn an_account_has_no_watermark_until_each_of_its_streams_has_one() {
+    for unread in [0, 1] {
+        let mut view = view();
+        view.streams[unread].watermark = None;
+        let text = metrics::render(&view);
+        assert!(!text.lines().any(|line| line.starts_with("fuelsync_watermark_timestamp_seconds{")), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn without_its_database_the_process_is_alive_and_not_ready() {
+    let database = DatabaseView::unreachable("the database cannot be reached: connection refused");
+    let (address, ..) = serving(View { database, streams: vec![], lines: vec![], ..view() }).await;
+    assert_eq!(get_from(address, "/healthz").await.0, 200);
+    let (status, _, body) = get_from(address, "/readyz").await;
+    assert_eq!((status, body.as_str()), (503, "the database cannot be reached: connection refused\n"));
+    assert!(get_from(address, "/metrics").await.2.contains("\nfuelsync_database_up 0\n"));
+    assert!(get_from(address, "/").await.2.contains("connection refused"));
+}
+
+#[tokio::test]
+async fn a_database_without_its_migrations_is_not_ready() {
+    let database = DatabaseView { reachable: true, migrated: false, problem: None };
+    let (address, ..) = serving(View { database, ..view() }).await;
+    let (status, _, body) = get_from(address, "/readyz").await;
+    assert_eq!(status, 503);
+    assert!(body.contains("fuelsync migrate"));
+}
+
+#[tokio::test]
+async fn nothing_can_be_changed_and_nothing_else_is_there() {
+    let (address, ..) = serving(view()).await;
+    for method in ["POST", "PUT", "DELETE", "PATCH"] {
+        let request = format!("{method} / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        assert!(send(address, &request).await.starts_with("HTTP/1.1 405 "), "{method}");
+    }
+    let (status, head, _) = get_from(address, "/etc/passwd").await;
+    assert_eq!(status, 404);
+    assert!(head.contains("content-security-policy"));
+}
+
+#[tokio::test]
+async fn it_stops_when_told_even_with_a_caller_that_never_asks() {
+    let (address, stop, server) = serving(view()).await;
+    let _silent = TcpStream::connect(address).await.unwrap();
+    assert_eq!(get_from(address, "/healthz").await.0, 200);
+    stop.cancel();
+    server.await.unwrap().unwrap();
+    assert!(TcpStream::connect(address).await.is_err());
+}

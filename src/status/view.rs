@@ -1,0 +1,93 @@
+//! What the page, the metrics and `/api/status` show: one picture of what the warehouse knows, taken at one moment.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::domain::{Partition, SourceKind};
+
+/// The whole picture.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct View {
+    /// The program's version.
+    pub version: String,
+    /// When this process started.
+    pub started_at: DateTime<Utc>,
+    /// When the picture was taken.
+    pub taken_at: DateTime<Utc>,
+    /// The warehouse.
+    pub database: DatabaseView,
+    /// Every stream that has a checkpoint or is configured, in the order of their names.
+    pub streams: Vec<StreamView>,
+    /// Lines by outcome over all passes: counters of the metrics.
+    pub lines: Vec<LineCount>,
+}
+
+/// How the warehouse is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DatabaseView {
+    /// It answers.
+    pub reachable: bool,
+    /// Every migration of this version is applied.
+    pub migrated: bool,
+    /// What is wrong and what to do, when something is. Without the URL and without a row.
+    pub problem: Option<String>,
+}
+
+/// One stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StreamView {
+    /// The vendor interface.
+    pub source: SourceKind,
+    /// The account's name in the configuration.
+    pub account: String,
+    /// The contract, or `-`.
+    pub partition: Partition,
+    /// Up to where every window has been read; none before the first.
+    pub watermark: Option<DateTime<Utc>>,
+    /// How far the watermark is behind, in seconds.
+    pub freshness_seconds: Option<i64>,
+    /// When a window of it was last read.
+    pub last_pass: Option<DateTime<Utc>>,
+    /// Lines in the warehouse.
+    pub rows: i64,
+    /// Stretches lost at the source.
+    pub gaps: i64,
+    /// Records in quarantine, not resolved.
+    pub quarantine: i64,
+    /// When it is looked at next.
+    pub next_due: Option<DateTime<Utc>>,
+    /// Why its last window failed, when it did.
+    pub last_error: Option<String>,
+    /// Who reads it now.
+    pub lease_owner: Option<String>,
+}
+
+/// So many lines of an account came to this end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LineCount {
+    /// The vendor interface.
+    pub source: SourceKind,
+    /// The account's name in the configuration.
+    pub account: String,
+    /// `inserted`, `updated`, `unchanged`, `quarantined`, `outside`, `duplicate`.
+    pub outcome: String,
+    /// How many, since the warehouse was made.
+    pub lines: i64,
+}
+
+impl DatabaseView {
+    /// All is well.
+    pub const fn ready() -> Self {
+        Self { reachable: true, migrated: true, problem: None }
+    }
+
+    /// It does not answer.
+    pub fn unreachable(problem: impl Into<String>) -> Self {
+        Self { reachable: false, migrated: false, problem: Some(problem.into()) }
+    }
+
+    /// Whether the program can work with it.
+    pub const fn is_ready(&self) -> bool {
+        self.reachable && self.migrated
+    }
+}

@@ -1,0 +1,276 @@
+//! Loads a stretch of history beside a running daemon.
+//!
+//! It claims single windows in the ledger, reads each whole and writes it, and never touches the watermark. What the
+//! ledger has as read is left out, so that a backfill that was stopped goes on where it was, and several processes may
+//! share one. A daemon sees what it read in the same ledger.
+
+use std::{
+    collections::HashSet,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use chrono::{DateTime, Utc};
+use futures_util::{StreamExt, stream};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    pass::Passes,
+    plan::Read,
+    stream::Reader,
+    summary::{StreamOutcome, StreamSummary, Summary},
+    window::{self, Disposition, Hold, WindowError},
+};
+use crate::{
+    domain::{Grid, StreamId, Window},
+    warehouse::{WarehouseError, ledger::Entry},
+};
+
+/// What to load.
+#[derive(Debug, Clone, Copy)]
+pub struct Stretch {
+    /// From here.
+    pub from: DateTime<Utc>,
+    /// To here; the source's present when absent.
+    pub to: Option<DateTime<Utc>>,
+    /// Windows that the ledger has as read, too.
+    pub again: bool,
+    /// Windows read at the same time.
+    pub workers: usize,
+}
+
+/// The windows of a stretch that are still to be read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Todo {
+    /// To be read now, in order of time.
+    pub due: Vec<Window>,
+    /// How many another worker is reading.
+    pub held: usize,
+}
+
+/// What of a stretch is to be read: rows of the ledger that were not read to their end, and grid cells where it has none.
+pub fn windows(stretch: Window, grid: Grid, ledger: &[Entry], present: DateTime<Utc>, again: bool) -> Todo {
+    let mut todo = Todo::default();
+    for entry in ledger.iter().filter(|entry| entry.window.intersect(&stretch).is_some()) {
+        let end = entry.window.end().min(stretch.end()).min(present);
+        let is_read = entry.read_through.is_some_and(|read| read >= end);
+        match (is_read && !again, entry.is_claimed) {
+            (true, _) => {}
+            (false, true) => todo.held += 1,
+            (false, false) => todo.due.push(entry.window),
+        }
+    }
+    let new = stretch.minus(ledger.iter().map(|entry| entry.window));
+    todo.due.extend(new.into_iter().flat_map(|piece| grid.cut(piece)));
+    todo.due.sort_unstable();
+    todo
+}
+
+/// Loads a stretch of every stream of the accounts, in rounds: what another worker holds is waited for, and taken over
+/// when its claim expires, so that a backfill that ends well has read everything.
+pub async fn run(passes: &Passes, stretch: Stretch, stop: &CancellationToken) -> Summary {
+    let mut streams = Vec::new();
+    let mut remarks = Vec::new();
+    for account in &passes.accounts {
+        let discovered = passes.discover(account, stop).await;
+        remarks.extend(discovered.remarks);
+        let reader = passes.reader(account);
+        streams.extend(discovered.streams.into_iter().map(|stream| Loading::new(reader.clone(), stream)));
+    }
+    loop {
+        let mut work = Vec::new();
+        let mut held = 0;
+        for (number, loading) in streams.iter_mut().enumerate().filter(|(_, loading)| loading.goes_on()) {
+            match loading.plan(stretch).await {
+                Ok(todo) => {
+                    held += todo.held;
+                    work.extend(todo.due.into_iter().map(|window| (number, window)));
+                }
+                Err(error) => loading.fail(&error),
+            }
+        }
+        if stop.is_cancelled() || (work.is_empty() && held == 0) {
+            break;
+        }
+        if work.is_empty() {
+            tracing::info!(windows = held, "waiting for windows that another worker is reading");
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                () = stop.cancelled() => {}
+            }
+            continue;
+        }
+        passes.progress.plan(work.len().saturating_sub(passes.progress.open()));
+        round(&mut streams, work, stretch.workers, stop).await;
+    }
+    for loading in &mut streams {
+        if let Ok(watermark) = passes.warehouse.watermark(&loading.summary.stream).await {
+            loading.summary.watermark = watermark;
+        }
+        if stop.is_cancelled() && loading.goes_on() {
+            loading.fail(&WindowError::Stopped);
+        }
+    }
+    remarks.extend(streams.into_iter().map(|loading| loading.summary));
+    Summary::of(remarks, stop.is_cancelled())
+}
+
+/// Reads windows of several streams, the oldest first: what the sources forget first. A stream that fails is given up.
+async fn round(streams: &mut [Loading], mut work: Vec<(usize, Window)>, workers: usize, stop: &CancellationToken) {
+    work.sort_by_key(|(_, window)| *window);
+    let given_up: Vec<_> = streams.iter().map(|_| AtomicBool::new(false)).collect();
+    let ready: &[Loading] = streams;
+    let done: Vec<_> = stream::iter(work)
+        .map(async |(number, window)| {
+            let (loading, given_up) = (&ready[number], &given_up[number]);
+            if stop.is_cancelled() || given_up.load(Ordering::Relaxed) {
+                return (number, window, Ok(None));
+            }
+            let done = one(&loading.reader, &loading.summary.stream, window, stop).await;
+            given_up.fetch_or(done.is_err(), Ordering::Relaxed);
+            (number, window, done)
+        })
+        .buffer_unordered(workers.max(1))
+        .collect()
+        .await;
+    for (number, window, done) in done {
+        let loading = &mut streams[number];
+        match done {
+            Ok(Some(done)) => {
+                loading.done.insert(window);
+                loading.summary.windows += 1;
+                loading.summary.counts += done.counts;
+                loading.summary.gaps.extend(done.unserved);
+            }
+            Ok(None) => {}
+            Err(error) => loading.fail(&error),
+        }
+    }
+}
+
+/// A stream being loaded.
+struct Loading {
+    reader: Reader,
+    summary: StreamSummary,
+    done: HashSet<Window>,
+}
+
+impl Loading {
+    fn new(reader: Reader, stream: StreamId) -> Self {
+        Self { reader, summary: StreamSummary::new(stream), done: HashSet::new() }
+    }
+
+    fn goes_on(&self) -> bool {
+        self.summary.outcome == StreamOutcome::Ok
+    }
+
+    fn fail(&mut self, error: &WindowError) {
+        if !self.goes_on() {
+            return;
+        }
+        self.summary.outcome = StreamOutcome::of(error.disposition());
+        self.summary.error = Some(error.to_string());
+        if self.summary.outcome != StreamOutcome::Stopped {
+            tracing::error!(stream = %self.summary.stream, error = %error, "the backfill gives this stream up; what it read is committed; run it again to go on");
+        }
+    }
+
+    async fn plan(&mut self, asked: Stretch) -> Result<Todo, WindowError> {
+        let stream = self.summary.stream.clone();
+        let mut todo = plan(&self.reader, &stream, asked, &mut self.summary).await?;
+        todo.due.retain(|window| !self.done.contains(window));
+        Ok(todo)
+    }
+}
+
+/// What of a stream is to be read; what is lost at the source is recorded.
+async fn plan(
+    reader: &Reader,
+    stream: &StreamId,
+    asked: Stretch,
+    summary: &mut StreamSummary,
+) -> Result<Todo, WindowError> {
+    let present = reader.source.present();
+    let Some(wanted) = Window::new(asked.from, asked.to.unwrap_or(present).min(present)) else {
+        return Ok(Todo::default());
+    };
+    let wanted = reader.source.widen(stream.source, wanted);
+    let horizon = reader.source.horizon(stream.source, present);
+    let ledger = reader.warehouse.ledger(stream, DateTime::<Utc>::MIN_UTC).await?;
+    if let Some(beyond) = horizon.and_then(|horizon| Window::new(wanted.start(), wanted.end().min(horizon))) {
+        let gaps = reader.warehouse.gaps(stream).await?;
+        let read = ledger.iter().filter(|entry| entry.read_through.is_some()).map(|entry| entry.window);
+        for lost in beyond.minus(read.chain(gaps)) {
+            reader.lose(stream, lost, summary).await?;
+        }
+    }
+    let from = horizon.map_or(wanted.start(), |horizon| wanted.start().max(horizon));
+    let Some(served) = Window::new(from, wanted.end()) else { return Ok(Todo::default()) };
+    Ok(windows(served, reader.grid, &ledger, present, asked.again))
+}
+
+/// Claims a window, reads it and writes it; `None` when another worker has it.
+async fn one(
+    reader: &Reader,
+    stream: &StreamId,
+    window: Window,
+    stop: &CancellationToken,
+) -> Result<Option<window::WindowDone>, WindowError> {
+    let lasting = reader.settings.lease;
+    let Some((claim, asked_at)) = reader.warehouse.claim_window(stream, window, &reader.owner, lasting).await? else {
+        return Ok(None);
+    };
+    let present = reader.source.present();
+    let horizon = reader.source.horizon(stream.source, present).unwrap_or(window.start());
+    let stretch = Window::new(window.start().max(horizon), window.end().min(present)).unwrap_or(window);
+    let read = Read { window, stretch, moves_watermark: false };
+    let hold = Hold::Claim(&claim);
+    let reading =
+        window::read_window(&reader.warehouse, &*reader.source, &reader.settings, stream, &read, hold, asked_at, stop);
+    let done = tokio::select! {
+        done = reading => done,
+        error = keep(reader, stream, window) => Err(error.into()),
+    };
+    match done {
+        Ok(done) => {
+            if let Some(lost) = done.unserved {
+                reader.lose(stream, lost, &mut StreamSummary::new(stream.clone())).await?;
+            }
+            reader.progress.wrote(done.counts.fetched);
+            Ok(Some(done))
+        }
+        Err(error) => {
+            // Given back at once; were it not, it would expire by itself.
+            let _ = reader.warehouse.release_claim(stream, window, &claim).await;
+            match error.disposition() {
+                Disposition::Drop | Disposition::LeaveStream => Ok(None),
+                Disposition::NextPass => {
+                    reader.warehouse.note_failure(stream, window, &error.to_string()).await?;
+                    Err(error)
+                }
+                Disposition::Gap
+                | Disposition::StopAccount
+                | Disposition::SwitchOff
+                | Disposition::Rest
+                | Disposition::StopPass
+                | Disposition::Stop => Err(error),
+            }
+        }
+    }
+}
+
+/// Renews the claim on a window for as long as it is asked to; returns only when it is lost.
+async fn keep(reader: &Reader, stream: &StreamId, window: Window) -> WarehouseError {
+    let mut bell = tokio::time::interval(reader.settings.lease / 3);
+    bell.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    bell.tick().await;
+    loop {
+        bell.tick().await;
+        match reader.warehouse.claim_window(stream, window, &reader.owner, reader.settings.lease).await {
+            Ok(Some(_)) => {}
+            Ok(None) => return WarehouseError::LeaseLost,
+            // The commit checks the claim itself; a renewal that fails is tried again in time.
+            Err(error) => tracing::warn!(error = %error, "the claim on a window could not be renewed; trying again"),
+        }
+    }
+}

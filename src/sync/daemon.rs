@@ -1,0 +1,153 @@
+//! Passes for ever: a worker for each stream, a bell for each account.
+//!
+//! On a ring an account's streams are discovered, and each one's worker is rung. A worker that is busy keeps at most one
+//! ring waiting: a stream never overlaps itself, and a long first load of one contract does not hold up the others. A
+//! worker decides by checkpoint and clock what is due; nothing depends on how often the bell rang.
+
+use std::{collections::HashMap, sync::Arc};
+
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::{JoinError, JoinSet},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    pass::{Account, Passes},
+    stream::Reader,
+    summary::{StreamOutcome, StreamSummary, Summary},
+};
+use crate::domain::StreamId;
+
+/// A task of the daemon ended though nobody had asked it to.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// It panicked.
+    #[error(
+        "a worker of the daemon died ({0}); what was committed stays; the process ends so that its manager starts it again"
+    )]
+    Died(#[from] JoinError),
+    /// It returned.
+    #[error("a worker of the daemon ended by itself; the process ends so that its manager starts it again")]
+    Ended,
+}
+
+/// Reads every account for as long as it is not stopped. `bells` come in the order of the accounts.
+pub async fn run(
+    passes: Arc<Passes>,
+    bells: Vec<mpsc::Receiver<()>>,
+    host: Arc<str>,
+    stop: CancellationToken,
+) -> Result<(), DaemonError> {
+    let permits = Arc::new(Semaphore::new(passes.settings.workers.max(1)));
+    let mut accounts = JoinSet::new();
+    for (number, bell) in bells.into_iter().enumerate() {
+        let (passes, permits, host, stop) =
+            (Arc::clone(&passes), Arc::clone(&permits), Arc::clone(&host), stop.clone());
+        accounts.spawn(async move {
+            match passes.accounts.get(number) {
+                Some(account) => read_account(&passes, account, bell, &permits, &host, &stop).await,
+                None => Ok(()),
+            }
+        });
+    }
+    while let Some(ended) = accounts.join_next().await {
+        ended??;
+        if !stop.is_cancelled() {
+            return Err(DaemonError::Ended);
+        }
+    }
+    Ok(())
+}
+
+async fn read_account(
+    passes: &Arc<Passes>,
+    account: &Account,
+    mut bell: mpsc::Receiver<()>,
+    permits: &Arc<Semaphore>,
+    host: &Arc<str>,
+    stop: &CancellationToken,
+) -> Result<(), DaemonError> {
+    let mut workers = JoinSet::new();
+    let mut doors: HashMap<StreamId, mpsc::Sender<()>> = HashMap::new();
+    loop {
+        tokio::select! {
+            ring = bell.recv() => if ring.is_none() { break },
+            Some(ended) = workers.join_next() => {
+                let () = ended?;
+                if !stop.is_cancelled() {
+                    return Err(DaemonError::Ended);
+                }
+                continue;
+            }
+            () = stop.cancelled() => break,
+        }
+        for stream in passes.discover(account, stop).await.streams {
+            let door = doors.entry(stream).or_insert_with_key(|stream| {
+                let (door, rings) = mpsc::channel(1);
+                let work = Worker {
+                    passes: Arc::clone(passes),
+                    reader: passes.reader(account),
+                    stream: stream.clone(),
+                    permits: Arc::clone(permits),
+                    host: Arc::clone(host),
+                };
+                workers.spawn(work.run(rings, stop.clone()));
+                door
+            });
+            // Full: a ring is waiting already.
+            let _ = door.try_send(());
+        }
+    }
+    drop(doors);
+    while let Some(ended) = workers.join_next().await {
+        let () = ended?;
+    }
+    Ok(())
+}
+
+struct Worker {
+    passes: Arc<Passes>,
+    reader: Reader,
+    stream: StreamId,
+    permits: Arc<Semaphore>,
+    host: Arc<str>,
+}
+
+impl Worker {
+    async fn run(self, mut rings: mpsc::Receiver<()>, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                ring = rings.recv() => if ring.is_none() { return },
+                () = stop.cancelled() => return,
+            }
+            let Ok(_permit) = self.permits.acquire().await else { return };
+            if stop.is_cancelled() {
+                return;
+            }
+            let run = self.passes.warehouse.begin_run("run", &self.host).await;
+            let summary = self.reader.pass(&self.stream, &stop).await;
+            self.passes.remember(&summary);
+            report(&summary);
+            if let Ok(run) = run {
+                let whole = Summary::of(vec![summary], false);
+                let (windows, counts) = whole.totals();
+                if let Err(error) = self.passes.warehouse.end_run(run, whole.outcome.as_str(), windows, &counts).await {
+                    tracing::warn!(stream = %self.stream, error = %error, "the run's row could not be closed");
+                }
+            }
+        }
+    }
+}
+
+/// One line a pass, for operators.
+fn report(summary: &StreamSummary) {
+    if summary.outcome == StreamOutcome::Ok {
+        let counts = &summary.counts;
+        tracing::info!(
+            stream = %summary.stream, windows = summary.windows, fetched = counts.fetched, inserted = counts.inserted, updated = counts.updated,
+            quarantined = counts.quarantined, missing = counts.missing, watermark = summary.watermark.map(tracing::field::display),
+            "pass done"
+        );
+    }
+}

@@ -1,0 +1,83 @@
+//! `HecOne` transactions that are still open, long after their window: each is fetched by its id until it is decided or
+//! 30 days old (NOTES, "late changes").
+
+use chrono::TimeDelta;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    plan::Read,
+    stream::{Reader, SETTLED_AFTER},
+    summary::StreamSummary,
+    window::WindowError,
+};
+use crate::{
+    domain::{Record, StreamId},
+    source::SourceError,
+    warehouse::{WarehouseError, incoming::Incoming, lease::Lease},
+};
+
+/// Transactions written together.
+const TOGETHER: usize = 50;
+
+/// Most transactions looked after in one pass; more than a fleet ever has open.
+const MOST: i64 = 5_000;
+
+/// Fetches the open transactions that no window read of this pass covered, and writes what changed.
+pub async fn refresh(
+    reader: &Reader,
+    stream: &StreamId,
+    lease: &Lease,
+    reads: &[Read],
+    summary: &mut StreamSummary,
+    stop: &CancellationToken,
+) -> Result<(), WindowError> {
+    if !stream.source.record_is_whole_transaction() {
+        return Ok(());
+    }
+    let present = reader.source.present();
+    let since = present - TimeDelta::from_std(SETTLED_AFTER).unwrap_or(TimeDelta::days(30));
+    let open = reader.warehouse.open_transactions(stream, since, present, MOST).await?;
+    let due = open.into_iter().filter(|(_, at)| !reads.iter().any(|read| read.stretch.contains(*at))).map(|(id, _)| id);
+    let mut waiting = Vec::new();
+    for id in due {
+        if stop.is_cancelled() {
+            return Err(WindowError::Stopped);
+        }
+        let fetched = tokio::select! {
+            fetched = reader.source.read_one(stream, &id) => fetched?,
+            () = stop.cancelled() => return Err(WindowError::Stopped),
+        };
+        match fetched {
+            // An answer about another transaction is no answer about this one.
+            Some(record) if record.id == id || record.id.is_empty() => waiting.push(record),
+            Some(_) => {
+                return Err(
+                    SourceError::Rejected("with another transaction than the one asked for by its id".into()).into()
+                );
+            }
+            // The source no longer has it: the reads of its window decide whether it is missing.
+            None => tracing::debug!("an open transaction is no longer at the source"),
+        }
+        if waiting.len() >= TOGETHER {
+            write(reader, stream, lease, std::mem::take(&mut waiting), summary).await?;
+        }
+    }
+    write(reader, stream, lease, waiting, summary).await
+}
+
+async fn write(
+    reader: &Reader,
+    stream: &StreamId,
+    lease: &Lease,
+    records: Vec<Record>,
+    summary: &mut StreamSummary,
+) -> Result<(), WindowError> {
+    if records.is_empty() {
+        return Ok(());
+    }
+    let mut incoming = Incoming::unbounded(stream.source);
+    incoming.records(records).and_then(|()| incoming.complete()).map_err(WarehouseError::from)?;
+    let batch = incoming.finish().map_err(WarehouseError::from)?;
+    summary.counts += reader.warehouse.load_single(stream, lease, &batch, reader.settings.window_timeout).await?;
+    Ok(())
+}

@@ -1,0 +1,239 @@
+//! One round over everything that is due: all accounts, all their sources, all their streams.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use chrono::{DateTime, Utc};
+use futures_util::{StreamExt, future, stream};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    stream::Reader,
+    summary::{Progress, StreamOutcome, StreamSummary, Summary},
+};
+use crate::{
+    config,
+    domain::{Grid, Partition, SourceKind, StreamId},
+    schedule::Schedule,
+    source::{Disposition, Source, SourceError},
+    warehouse::{Warehouse, WarehouseError, checkpoint::PassEnd, load::Counts},
+};
+
+/// An account that is read: its source and what the configuration says of it.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// The vendor's side.
+    pub source: Arc<dyn Source>,
+    /// The first instant ever to read.
+    pub start: DateTime<Utc>,
+    /// The grid of new windows.
+    pub grid: Grid,
+    /// When the daemon polls.
+    pub schedule: Schedule,
+    /// Whether the configuration names the contracts, rather than the vendor.
+    pub contracts_are_configured: bool,
+    /// The sources selected, of those that the account has.
+    pub kinds: Vec<SourceKind>,
+}
+
+/// What a run works with.
+#[derive(Debug)]
+pub struct Passes {
+    /// Where to.
+    pub warehouse: Warehouse,
+    /// How.
+    pub settings: Arc<config::Sync>,
+    /// From where.
+    pub accounts: Vec<Account>,
+    /// Who writes: host, process and a random part.
+    pub owner: Arc<str>,
+    /// How far it has come.
+    pub progress: Arc<Progress>,
+    /// What is not enabled: not asked again until the next start.
+    off: Mutex<HashSet<StreamId>>,
+    /// What came of all that this process has read.
+    tallies: Mutex<BTreeMap<(SourceKind, String), Counts>>,
+}
+
+/// What an account's source has now.
+#[derive(Debug, Default)]
+pub struct Discovered {
+    /// Streams to read.
+    pub streams: Vec<StreamId>,
+    /// What is to be said beside them: contracts withdrawn, a list that could not be had.
+    pub remarks: Vec<StreamSummary>,
+}
+
+impl Passes {
+    /// Passes over some accounts.
+    pub fn new(
+        warehouse: Warehouse,
+        settings: Arc<config::Sync>,
+        accounts: Vec<Account>,
+        owner: Arc<str>,
+        progress: Arc<Progress>,
+    ) -> Self {
+        Self { warehouse, settings, accounts, owner, progress, off: Mutex::default(), tallies: Mutex::default() }
+    }
+
+    /// What reads the streams of an account.
+    pub fn reader(&self, account: &Account) -> Reader {
+        Reader {
+            warehouse: self.warehouse.clone(),
+            source: Arc::clone(&account.source),
+            settings: Arc::clone(&self.settings),
+            start: account.start,
+            grid: account.grid,
+            owner: Arc::clone(&self.owner),
+            progress: Arc::clone(&self.progress),
+        }
+    }
+
+    /// One round. Never fails: what fails is in the summary.
+    pub async fn pass(&self, stop: &CancellationToken) -> Summary {
+        let found =
+            future::join_all(self.accounts.iter().map(async |account| (account, self.discover(account, stop).await)))
+                .await;
+        let mut summaries = Vec::new();
+        let mut work = Vec::new();
+        for (account, discovered) in found {
+            let refused =
+                Arc::new(AtomicBool::new(discovered.remarks.iter().any(|r| r.outcome == StreamOutcome::Refused)));
+            summaries.extend(discovered.remarks);
+            work.extend(
+                discovered.streams.into_iter().map(|stream| (self.reader(account), stream, Arc::clone(&refused))),
+            );
+        }
+        let read: Vec<_> = stream::iter(work)
+            .map(async |(reader, stream, refused): (Reader, StreamId, Arc<AtomicBool>)| {
+                let ended = |outcome, why: &str| StreamSummary::new(stream.clone()).ended(outcome, why);
+                if refused.load(Ordering::Relaxed) {
+                    return ended(
+                        StreamOutcome::Refused,
+                        "not asked: the vendor refuses the credentials of this account",
+                    );
+                }
+                if stop.is_cancelled() {
+                    return ended(StreamOutcome::Stopped, "stopped before it was read");
+                }
+                let summary = reader.pass(&stream, stop).await;
+                self.remember(&summary);
+                if summary.outcome == StreamOutcome::Refused {
+                    refused.store(true, Ordering::Relaxed);
+                }
+                summary
+            })
+            .buffer_unordered(self.settings.workers.max(1))
+            .collect()
+            .await;
+        summaries.extend(read);
+        Summary::of(summaries, stop.is_cancelled())
+    }
+
+    /// What came of all that this process has read, by source and account.
+    pub fn tallies(&self) -> BTreeMap<(SourceKind, String), Counts> {
+        self.tallies.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Remembers what was read, and a stream that is not enabled.
+    pub fn remember(&self, summary: &StreamSummary) {
+        let key = (summary.stream.source, summary.stream.account.clone());
+        *self.tallies.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default() += summary.counts;
+        if summary.outcome == StreamOutcome::NotEnabled {
+            self.off.lock().unwrap_or_else(PoisonError::into_inner).insert(summary.stream.clone());
+        }
+    }
+
+    fn is_off(&self, stream: &StreamId) -> bool {
+        self.off.lock().unwrap_or_else(PoisonError::into_inner).contains(stream)
+    }
+
+    /// Asks an account which streams it has. A list that cannot be had does not keep the streams already known from
+    /// being read, unless the credentials are refused.
+    pub async fn discover(&self, account: &Account, stop: &CancellationToken) -> Discovered {
+        let mut discovered = Discovered::default();
+        for kind in &account.kinds {
+            let listed = tokio::select! {
+                listed = account.source.partitions(*kind) => listed,
+                () = stop.cancelled() => return discovered,
+            };
+            let whole = StreamId::new(*kind, account.source.account(), Partition::whole());
+            let known = match self.warehouse.known_partitions(*kind, account.source.account()).await {
+                Ok(known) => known,
+                Err(error) => {
+                    discovered
+                        .remarks
+                        .push(StreamSummary::new(whole).ended(StreamOutcome::NoDatabase, error.to_string()));
+                    return discovered;
+                }
+            };
+            match listed {
+                Ok(partitions) => {
+                    let listed: BTreeSet<_> = partitions.into_iter().collect();
+                    if !account.contracts_are_configured {
+                        self.withdraw(*kind, account, &listed, &known, &mut discovered).await;
+                    }
+                    let streams =
+                        listed.into_iter().map(|partition| StreamId::new(*kind, account.source.account(), partition));
+                    discovered.streams.extend(streams.filter(|stream| !self.is_off(stream)));
+                }
+                Err(error) => {
+                    if error.disposition() == Disposition::NextPass {
+                        let known = known.into_iter().filter(|(partition, outcome)| {
+                            partition.contract_no().is_some() && outcome.as_deref() != Some("withdrawn")
+                        });
+                        discovered.streams.extend(
+                            known.map(|(partition, _)| StreamId::new(*kind, account.source.account(), partition)),
+                        );
+                    }
+                    discovered.remarks.push(unlisted(whole, &error));
+                }
+            }
+        }
+        discovered
+    }
+
+    /// Contracts that have a checkpoint and are no longer listed: their rows stay as they are, and their stream says so.
+    async fn withdraw(
+        &self,
+        kind: SourceKind,
+        account: &Account,
+        listed: &BTreeSet<Partition>,
+        known: &[(Partition, Option<String>)],
+        discovered: &mut Discovered,
+    ) {
+        for (partition, outcome) in
+            known.iter().filter(|(partition, _)| partition.contract_no().is_some() && !listed.contains(partition))
+        {
+            let stream = StreamId::new(kind, account.source.account(), partition.clone());
+            let why = "the vendor no longer lists this contract; its rows stay as they are";
+            if outcome.as_deref() != Some("withdrawn") {
+                tracing::warn!(stream = %stream, "the vendor no longer lists this contract; its rows stay as they are, nothing is marked missing");
+                let noted: Result<(), WarehouseError> =
+                    self.warehouse.note_pass(&stream, PassEnd::Withdrawn(why)).await;
+                if let Err(error) = noted {
+                    tracing::warn!(stream = %stream, error = %error, "that could not be noted");
+                }
+            }
+            discovered.remarks.push(StreamSummary::new(stream).ended(StreamOutcome::Withdrawn, why));
+        }
+    }
+}
+
+/// The list of an account's contracts could not be had.
+fn unlisted(whole: StreamId, error: &SourceError) -> StreamSummary {
+    let outcome = match error.disposition() {
+        Disposition::StopAccount => StreamOutcome::Refused,
+        Disposition::SwitchOff => StreamOutcome::NotEnabled,
+        Disposition::Rest => StreamOutcome::Withdrawn,
+        Disposition::Stop => StreamOutcome::Stopped,
+        Disposition::NextPass | Disposition::Gap => StreamOutcome::Failed,
+    };
+    tracing::error!(stream = %whole, error = %error, "the list of contracts could not be had; contracts already known are read all the same, unless the credentials are refused");
+    StreamSummary::new(whole).ended(outcome, format!("the list of contracts could not be had: {error}"))
+}

@@ -1,0 +1,215 @@
+//! What of a stream is to be read now: a function of its ledger, its watermark and the source's time.
+//!
+//! The stream's time is tiled by windows that never overlap: those that the ledger has, and grid cells where it has
+//! none. Three reasons make a tile due:
+//!
+//! - **fill**: it was never read and lies before the watermark (an earlier `start`, a window that a backfill gave up);
+//! - **head**: it touches `[watermark − overlap, present)`;
+//! - **again**: its age says so (`sync.reread`).
+//!
+//! Fill and head come first, in order of time, so that the watermark follows; then what is read again, longest ago first.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    config::Reread,
+    domain::{Grid, Window},
+    warehouse::ledger::Entry,
+};
+
+/// What planning needs to know of the configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules<'a> {
+    /// The first instant ever to read.
+    pub start: DateTime<Utc>,
+    /// The grid of new windows.
+    pub grid: Grid,
+    /// The watermark stays this far behind the source's time.
+    pub publish_delay: Duration,
+    /// How far before the watermark each pass starts again.
+    pub overlap: Duration,
+    /// When windows are read again, by age.
+    pub reread: &'a [Reread],
+    /// Age past which a row that can still change is no longer looked after; none for ever.
+    pub settled_after: Option<Duration>,
+}
+
+/// Where a stream stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Standing<'a> {
+    /// Its watermark.
+    pub watermark: Option<DateTime<Utc>>,
+    /// Its ledger, in order of time.
+    pub ledger: &'a [Entry],
+    /// Stretches known to be lost at the source.
+    pub gaps: &'a [Window],
+    /// The source's time.
+    pub present: DateTime<Utc>,
+    /// The oldest instant that the source serves.
+    pub horizon: Option<DateTime<Utc>>,
+}
+
+/// A read to make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Read {
+    /// The window: a row of the ledger, there already or new.
+    pub window: Window,
+    /// The stretch of it to ask for.
+    pub stretch: Window,
+    /// Whether the watermark moves with it.
+    pub moves_watermark: bool,
+}
+
+/// What is to be done for a stream, in this order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plan {
+    /// Stretches newly found to be lost at the source.
+    pub lost: Vec<Window>,
+    /// Where the watermark may go without reading anything: over what is read already, or lost.
+    pub advance: Option<DateTime<Utc>>,
+    /// Windows to read.
+    pub reads: Vec<Read>,
+    /// Windows that need not be read again.
+    pub settled: Vec<Window>,
+}
+
+impl Read {
+    /// Where the watermark may go once this was read at source time `present`.
+    pub fn watermark(&self, present: DateTime<Utc>, publish_delay: Duration) -> Option<DateTime<Utc>> {
+        self.moves_watermark.then(|| self.window.end().min(present - publish_delay))
+    }
+}
+
+/// Plans a stream.
+pub fn plan(rules: &Rules<'_>, standing: &Standing<'_>) -> Plan {
+    let mut plan = Plan::default();
+    let present = standing.present;
+    let floor = standing.horizon.map_or(rules.start, |horizon| horizon.max(rules.start));
+    plan.lost = lost(rules, standing);
+    let position = position(rules, standing, floor);
+    plan.advance =
+        (standing.watermark.is_none_or(|watermark| watermark < position) && position > rules.start).then_some(position);
+
+    // Without a watermark nothing was read in order yet: the head begins at the floor.
+    let head = if position > floor { (position - rules.overlap).max(floor) } else { floor };
+    let mut blocked = false;
+    for tile in tiles(rules, standing, floor) {
+        let oldest = standing.horizon.unwrap_or(tile.window.start());
+        let Some(served) = clip(tile.window, oldest, present) else { continue };
+        let was_read = tile.entry.is_some_and(|entry| entry.read_through.is_some());
+        let in_head = tile.window.end() > head;
+        if was_read && !in_head {
+            continue;
+        }
+        if tile.entry.is_some_and(|entry| entry.is_claimed) {
+            // A backfill is at it; what lies behind must wait for it, or the watermark would pass a window not read.
+            blocked |= in_head && tile.window.end() > position;
+            continue;
+        }
+        if blocked {
+            break;
+        }
+        let whole = !was_read || tile.entry.is_some_and(|entry| is_due(rules, entry, present));
+        let Some(stretch) = (if whole { Some(served) } else { clip(served, head, present) }) else { continue };
+        plan.reads.push(Read { window: tile.window, stretch, moves_watermark: in_head });
+    }
+    again(rules, standing, head, &mut plan);
+    plan
+}
+
+/// The part of a window between two instants.
+fn clip(window: Window, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<Window> {
+    Window::new(window.start().max(from), window.end().min(to))
+}
+
+/// What `start` asks for, the source no longer serves, was never read and is not yet recorded.
+fn lost(rules: &Rules<'_>, standing: &Standing<'_>) -> Vec<Window> {
+    let Some(wanted) = standing.horizon.and_then(|horizon| Window::new(rules.start, horizon.min(standing.present)))
+    else {
+        return Vec::new();
+    };
+    let read = standing.ledger.iter().filter_map(read_part);
+    wanted.minus(read.chain(standing.gaps.iter().copied()))
+}
+
+/// The part of a ledger's window that has been read.
+fn read_part(entry: &Entry) -> Option<Window> {
+    Window::new(entry.window.start(), entry.window.end().min(entry.read_through?))
+}
+
+/// Up to where everything has been read without a gap, with what is lost left behind.
+fn position(rules: &Rules<'_>, standing: &Standing<'_>, floor: DateTime<Utc>) -> DateTime<Utc> {
+    let mut position = standing.watermark.map_or(floor, |watermark| watermark.max(floor));
+    for entry in standing.ledger {
+        let Some(read_through) = entry.read_through else { continue };
+        if entry.window.start() <= position && position < entry.window.end() {
+            position = position.max(entry.window.end().min(read_through - rules.publish_delay));
+        }
+    }
+    position
+}
+
+/// A window of the ledger, or a new one.
+struct Tile<'a> {
+    window: Window,
+    entry: Option<&'a Entry>,
+}
+
+/// The tiles from the floor to the present, in order of time.
+fn tiles<'a>(rules: &Rules<'_>, standing: &Standing<'a>, floor: DateTime<Utc>) -> Vec<Tile<'a>> {
+    let Some(reach) = rules.grid.cell(standing.present).and_then(|cell| Window::new(floor, cell.end())) else {
+        return Vec::new();
+    };
+    let known = standing.ledger.iter().filter(|entry| entry.window.intersect(&reach).is_some());
+    let mut tiles: Vec<_> = known.map(|entry| Tile { window: entry.window, entry: Some(entry) }).collect();
+    let new = reach.minus(standing.ledger.iter().map(|entry| entry.window));
+    tiles
+        .extend(new.into_iter().flat_map(|stretch| rules.grid.cut(stretch)).map(|window| Tile { window, entry: None }));
+    tiles.retain(|tile| tile.window.start() < standing.present);
+    tiles.sort_unstable_by_key(|tile| tile.window);
+    tiles
+}
+
+/// The pace at which a window of this age is read again: the first rule that it is young enough for, or the last one
+/// while it holds a row that can still change.
+fn pace(rules: &Rules<'_>, entry: &Entry, present: DateTime<Utc>) -> Option<Duration> {
+    let age = (present - entry.window.end()).to_std().unwrap_or(Duration::ZERO);
+    let by_age = rules.reread.iter().find(|rule| age < rule.younger_than);
+    let changing = entry.can_change && rules.settled_after.is_none_or(|limit| age < limit);
+    by_age.or_else(|| rules.reread.last().filter(|_| changing)).map(|rule| rule.every)
+}
+
+fn is_due(rules: &Rules<'_>, entry: &Entry, present: DateTime<Utc>) -> bool {
+    pace(rules, entry, present).is_some_and(|every| {
+        entry
+            .full_read_at
+            .is_none_or(|read| present - read >= chrono::TimeDelta::from_std(every).unwrap_or(chrono::TimeDelta::MAX))
+    })
+}
+
+/// What is read again by its age, and what no longer needs to be.
+fn again(rules: &Rules<'_>, standing: &Standing<'_>, head: DateTime<Utc>, plan: &mut Plan) {
+    let mut due = Vec::new();
+    for entry in standing.ledger {
+        if entry.is_final || entry.read_through.is_none() || entry.is_claimed || entry.window.end() > head {
+            continue;
+        }
+        let Some(served) = clip(entry.window, standing.horizon.unwrap_or(entry.window.start()), standing.present)
+        else {
+            plan.settled.push(entry.window);
+            continue;
+        };
+        if pace(rules, entry, standing.present).is_none() {
+            plan.settled.push(entry.window);
+        } else if is_due(rules, entry, standing.present) {
+            due.push((entry.full_read_at, Read { window: entry.window, stretch: served, moves_watermark: false }));
+        }
+    }
+    due.sort_unstable_by_key(|(read_at, read)| (*read_at, read.window));
+    plan.reads.extend(due.into_iter().map(|(_, read)| read));
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,279 @@
+//! One pass over one stream: take its lease, plan, read what is due, give the lease back.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::{DateTime, Utc};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    open,
+    plan::{self, Read, Rules, Standing},
+    summary::{Progress, StreamOutcome, StreamSummary},
+    window::{self, Disposition, Hold, WindowError},
+};
+use crate::{
+    config,
+    domain::{Grid, SourceKind, StreamId, Window},
+    source::Source,
+    warehouse::{
+        Warehouse, WarehouseError,
+        checkpoint::PassEnd,
+        lease::{Lease, Taken},
+    },
+};
+
+/// Age past which an open `HecOne` transaction is no longer looked after (NOTES: "until it is final or 30 days old").
+pub const SETTLED_AFTER: Duration = Duration::from_secs(30 * 86_400);
+
+/// What a pass over a stream works with.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    /// Where to.
+    pub warehouse: Warehouse,
+    /// From where.
+    pub source: Arc<dyn Source>,
+    /// How.
+    pub settings: Arc<config::Sync>,
+    /// The first instant ever to read.
+    pub start: DateTime<Utc>,
+    /// The grid of new windows.
+    pub grid: Grid,
+    /// Who writes: host, process and a random part.
+    pub owner: Arc<str>,
+    /// How far the run has come.
+    pub progress: Arc<Progress>,
+}
+
+impl Reader {
+    /// The rules for planning a stream of a source.
+    pub fn rules(&self, source: SourceKind) -> Rules<'_> {
+        Rules {
+            start: self.start,
+            grid: self.grid,
+            publish_delay: self.settings.publish_delay,
+            overlap: self.settings.overlap,
+            reread: &self.settings.reread,
+            settled_after: (source == SourceKind::HecOne).then_some(SETTLED_AFTER),
+        }
+    }
+
+    /// Does what is due for a stream. Never fails: what fails is said in the summary, in `status` and in the log.
+    #[tracing::instrument(skip_all, fields(stream = %stream))]
+    pub async fn pass(&self, stream: &StreamId, stop: &CancellationToken) -> StreamSummary {
+        let mut summary = StreamSummary::new(stream.clone());
+        let lease = match self.warehouse.take_lease(stream, &self.owner, self.settings.lease).await {
+            Ok(Taken::Ours { lease, watermark }) => {
+                summary.watermark = watermark;
+                lease
+            }
+            Ok(Taken::Held { by, until }) => {
+                tracing::info!(owner = %by, until = %until, "another process reads this stream; left to it");
+                return summary
+                    .ended(StreamOutcome::Held, format!("its lease is held by {by} until {until}; left to it"));
+            }
+            Err(error) => return self.failed(summary, &error.into()).await,
+        };
+        let worked = {
+            let work = self.work(stream, &lease, &mut summary, stop);
+            tokio::select! {
+                worked = work => worked,
+                error = self.keep(stream, &lease) => Err(error.into()),
+            }
+        };
+        let summary = match worked {
+            Ok(()) => {
+                self.note(stream, PassEnd::Ok).await;
+                summary
+            }
+            Err(error) => self.failed(summary, &error).await,
+        };
+        self.release(stream, &lease).await;
+        self.with_watermark(summary).await
+    }
+
+    /// Renews the lease for as long as it is asked to; returns only when the lease is lost.
+    async fn keep(&self, stream: &StreamId, lease: &Lease) -> WarehouseError {
+        let mut bell = tokio::time::interval(self.settings.lease / 3);
+        bell.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        bell.tick().await;
+        loop {
+            bell.tick().await;
+            match self.warehouse.renew_lease(stream, lease, self.settings.lease).await {
+                Ok(_) => {}
+                Err(WarehouseError::LeaseLost) => return WarehouseError::LeaseLost,
+                // The commit checks the lease itself; a renewal that fails is tried again in time.
+                Err(error) => tracing::warn!(error = %error, "the lease could not be renewed; trying again"),
+            }
+        }
+    }
+
+    async fn work(
+        &self,
+        stream: &StreamId,
+        lease: &Lease,
+        summary: &mut StreamSummary,
+        stop: &CancellationToken,
+    ) -> Result<(), WindowError> {
+        let rules = self.rules(stream.source);
+        let present = self.source.present();
+        let oldest_rule = rules.reread.last().map_or(Duration::ZERO, |rule| rule.younger_than);
+        let ledger = self.warehouse.ledger(stream, present - oldest_rule).await?;
+        let gaps = self.warehouse.gaps(stream).await?;
+        let horizon = self.source.horizon(stream.source, present);
+        let plan = plan::plan(
+            &rules,
+            &Standing { watermark: summary.watermark, ledger: &ledger, gaps: &gaps, present, horizon },
+        );
+        self.progress.plan(plan.reads.len());
+        for lost in &plan.lost {
+            self.lose(stream, *lost, summary).await?;
+        }
+        if let Some(to) = plan.advance {
+            self.warehouse.advance_watermark(stream, lease, to).await?;
+        }
+        let mut failure = None;
+        for read in &plan.reads {
+            if stop.is_cancelled() {
+                return Err(WindowError::Stopped);
+            }
+            match self.one(stream, read, lease, summary, stop).await {
+                Ok(()) => {}
+                // A window that is only read again must not keep the others from it; the head and what was never read must.
+                Err(error)
+                    if !read.moves_watermark && summary.windows > 0 && error.disposition() == Disposition::NextPass =>
+                {
+                    failure.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.warehouse.mark_final(stream, &plan.settled).await?;
+        open::refresh(self, stream, lease, &plan.reads, summary, stop).await?;
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Reads one window under the lease.
+    async fn one(
+        &self,
+        stream: &StreamId,
+        read: &Read,
+        lease: &Lease,
+        summary: &mut StreamSummary,
+        stop: &CancellationToken,
+    ) -> Result<(), WindowError> {
+        let asked_at = self.warehouse.renew_lease(stream, lease, self.settings.lease).await?;
+        let done = window::read_window(
+            &self.warehouse,
+            &*self.source,
+            &self.settings,
+            stream,
+            read,
+            Hold::Lease(lease),
+            asked_at,
+            stop,
+        )
+        .await;
+        match done {
+            Ok(done) => {
+                summary.windows += 1;
+                summary.counts += done.counts;
+                self.progress.wrote(done.counts.fetched);
+                if let Some(unserved) = done.unserved {
+                    self.lose(stream, unserved, summary).await?;
+                }
+                tracing::debug!(window = %read.window, fetched = done.counts.fetched, inserted = done.counts.inserted, updated = done.counts.updated, "window written");
+                Ok(())
+            }
+            Err(error) => match error.disposition() {
+                // Nothing is lost: a younger read of this window stands.
+                Disposition::Drop => Ok(()),
+                Disposition::Gap => {
+                    let lost = Window::new(read.window.start(), read.stretch.end().min(read.window.end()))
+                        .unwrap_or(read.window);
+                    self.lose(stream, lost, summary).await
+                }
+                Disposition::NextPass => {
+                    self.warehouse.note_failure(stream, read.window, &error.to_string()).await?;
+                    Err(error)
+                }
+                Disposition::StopAccount
+                | Disposition::SwitchOff
+                | Disposition::Rest
+                | Disposition::LeaveStream
+                | Disposition::StopPass
+                | Disposition::Stop => Err(error),
+            },
+        }
+    }
+
+    /// Records a stretch that is lost at the source, and says so loudly.
+    pub(super) async fn lose(
+        &self,
+        stream: &StreamId,
+        lost: Window,
+        summary: &mut StreamSummary,
+    ) -> Result<(), WindowError> {
+        let reason = "older than the source serves, and never read before";
+        if self.warehouse.record_gap(stream, lost, reason).await? {
+            tracing::error!(gap = %lost, "LOST AT THE SOURCE: it no longer serves this stretch, which was never read; recorded in fuel.gap, going on behind it");
+        }
+        summary.gaps.push(lost);
+        Ok(())
+    }
+
+    /// Ends a stream's summary with an error, noted for `status`.
+    async fn failed(&self, summary: StreamSummary, error: &WindowError) -> StreamSummary {
+        let stream = summary.stream.clone();
+        let text = error.to_string();
+        let outcome = StreamOutcome::of(error.disposition());
+        let end = match outcome {
+            StreamOutcome::Failed | StreamOutcome::Refused => {
+                tracing::error!(error = %text, windows = summary.windows, "the stream waits here; what it read is committed; it goes on at the next pass");
+                Some(PassEnd::Failed(&text))
+            }
+            StreamOutcome::NoDatabase => {
+                tracing::error!(error = %text, windows = summary.windows, "nothing can be written; what was committed stays; it goes on when the database is back");
+                None
+            }
+            StreamOutcome::NotEnabled => {
+                tracing::warn!(reason = %text, "the stream is switched off until the next start");
+                Some(PassEnd::NotEnabled(&text))
+            }
+            StreamOutcome::Withdrawn => {
+                tracing::warn!(reason = %text, "the stream rests; its rows stay as they are");
+                Some(PassEnd::Withdrawn(&text))
+            }
+            StreamOutcome::Held => {
+                tracing::warn!(reason = %text, "another process took the stream over; left to it");
+                None
+            }
+            StreamOutcome::Ok | StreamOutcome::Stopped => {
+                tracing::info!("stopped; what was read is committed");
+                None
+            }
+        };
+        if let Some(end) = end {
+            self.note(&stream, end).await;
+        }
+        summary.ended(outcome, text)
+    }
+
+    async fn note(&self, stream: &StreamId, end: PassEnd<'_>) {
+        if let Err(error) = self.warehouse.note_pass(stream, end).await {
+            tracing::warn!(error = %error, "how the pass ended could not be noted");
+        }
+    }
+
+    async fn release(&self, stream: &StreamId, lease: &Lease) {
+        if let Err(error) = self.warehouse.release_lease(stream, lease).await {
+            tracing::warn!(error = %error, "the lease could not be given back; it expires by itself");
+        }
+    }
+
+    async fn with_watermark(&self, mut summary: StreamSummary) -> StreamSummary {
+        if let Ok(watermark) = self.warehouse.watermark(&summary.stream).await {
+            summary.watermark = watermark;
+        }
+        summary
+    }
+}

@@ -1,0 +1,191 @@
+//! Reads one window and has it written: the unit of everything.
+//!
+//! The source sends records into a bounded channel while they are numbered and counted here; only when the answer is
+//! whole is the warehouse asked to write it. Whatever goes wrong before that leaves nothing behind.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::plan::Read;
+use crate::{
+    config,
+    domain::{StreamId, Window},
+    source::{ReadEnd, ReadEvent, Source, SourceError},
+    warehouse::{
+        Warehouse, WarehouseError,
+        incoming::{Batch, Incoming},
+        lease::{Claim, Lease},
+        load::{Counts, WindowRead, Writer},
+    },
+};
+
+/// Batches that may wait between the source and the spool.
+const QUEUE: usize = 4;
+
+/// Why a window was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum WindowError {
+    /// The source.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The database.
+    #[error(transparent)]
+    Warehouse(#[from] WarehouseError),
+    /// The window took longer than `sync.window_timeout`.
+    #[error("the window was not read within {} s (sync.window_timeout)", .0.as_secs())]
+    Deadline(Duration),
+    /// The process is stopping.
+    #[error("stopped before the window was read; nothing of it was written")]
+    Stopped,
+}
+
+/// In whose name a window is read.
+#[derive(Debug, Clone, Copy)]
+pub enum Hold<'a> {
+    /// A pass under the stream's lease.
+    Lease(&'a Lease),
+    /// A backfill's claim on this window.
+    Claim(&'a Claim),
+}
+
+/// What a window came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowDone {
+    /// Its counts.
+    pub counts: Counts,
+    /// The part at its beginning that the source no longer served.
+    pub unserved: Option<Window>,
+}
+
+/// Reads a window and writes it. `asked_at` is the database's time before the read began.
+pub async fn read_window(
+    warehouse: &Warehouse,
+    source: &dyn Source,
+    settings: &config::Sync,
+    stream: &StreamId,
+    read: &Read,
+    hold: Hold<'_>,
+    asked_at: DateTime<Utc>,
+    stop: &CancellationToken,
+) -> Result<WindowDone, WindowError> {
+    let whole = async {
+        let stretch = source.widen(stream.source, read.stretch);
+        let (mut batch, mut end) = fetch(source, stream, read.window, stretch, stop).await?;
+        // A window suddenly empty where it had rows is suspicious: it is asked for once more before it counts.
+        if batch.fetched() == 0 && warehouse.has_rows(stream, stretch).await? {
+            tracing::warn!(window = %read.window, "the source has nothing where the warehouse has rows; asking once more");
+            (batch, end) = fetch(source, stream, read.window, stretch, stop).await?;
+        }
+        let unserved = end.served_from.and_then(|from| Window::new(stretch.start(), from.min(stretch.end())));
+        let stretch =
+            end.served_from.and_then(|from| Window::new(from.max(stretch.start()), stretch.end())).unwrap_or(stretch);
+        let writer = match hold {
+            Hold::Lease(lease) => {
+                Writer::Pass { lease, watermark: read.watermark(end.present, settings.publish_delay) }
+            }
+            Hold::Claim(claim) => Writer::Backfill(claim),
+        };
+        let window_read = WindowRead {
+            stream,
+            window: read.window,
+            stretch,
+            present: end.present,
+            asked_at,
+            complete: end.complete,
+            unstable: !end.complete,
+            writer,
+        };
+        let counts = warehouse.load(&window_read, &batch, settings.window_timeout).await?;
+        Ok(WindowDone { counts, unserved })
+    };
+    // Dropping the future closes the connection that may be writing: nothing half-written remains.
+    tokio::time::timeout(settings.window_timeout, whole)
+        .await
+        .unwrap_or(Err(WindowError::Deadline(settings.window_timeout)))
+}
+
+/// Reads a stretch of a window from the source, whole or not at all.
+async fn fetch(
+    source: &dyn Source,
+    stream: &StreamId,
+    window: Window,
+    stretch: Window,
+    stop: &CancellationToken,
+) -> Result<(Batch, ReadEnd), WindowError> {
+    let (events, mut incoming) = mpsc::channel(QUEUE);
+    let mut batch = Incoming::new(stream.source, window);
+    let collect = async {
+        while let Some(event) = incoming.recv().await {
+            match event {
+                ReadEvent::Records(records) => batch.records(records)?,
+                ReadEvent::Restart => batch.restart(),
+                ReadEvent::Complete => batch.complete()?,
+            }
+        }
+        Ok::<_, WarehouseError>(())
+    };
+    let reading = async {
+        // A spool that fails drops the receiver, which ends the reading as `Stopped`: its own error says more.
+        let (end, collected) = tokio::join!(source.read(stream, stretch, events), collect);
+        collected?;
+        Ok::<_, WindowError>(end?)
+    };
+    let end = tokio::select! {
+        end = reading => end?,
+        () = stop.cancelled() => return Err(WindowError::Stopped),
+    };
+    // What a source sent and never completed does not count, even when it says that all went well.
+    batch.restart();
+    Ok((batch.finish().map_err(WarehouseError::from)?, end))
+}
+
+/// What to do about a window that was not written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disposition {
+    /// Its error is noted in the ledger; the stream waits here until the next pass.
+    NextPass,
+    /// The account's credentials are refused.
+    StopAccount,
+    /// The interface is not enabled: not asked again until the next start.
+    SwitchOff,
+    /// The contract is withdrawn.
+    Rest,
+    /// The stretch is lost at the source.
+    Gap,
+    /// Another process writes the stream.
+    LeaveStream,
+    /// A younger read stands: nothing is lost.
+    Drop,
+    /// The database is out of reach: nothing can be noted either.
+    StopPass,
+    /// The process is stopping.
+    Stop,
+}
+
+impl WindowError {
+    /// The one decision. Exhaustive on purpose.
+    pub const fn disposition(&self) -> Disposition {
+        use crate::{source::Disposition as S, warehouse::Disposition as W};
+        match self {
+            Self::Source(error) => match error.disposition() {
+                S::NextPass => Disposition::NextPass,
+                S::StopAccount => Disposition::StopAccount,
+                S::SwitchOff => Disposition::SwitchOff,
+                S::Rest => Disposition::Rest,
+                S::Gap => Disposition::Gap,
+                S::Stop => Disposition::Stop,
+            },
+            Self::Warehouse(error) => match error.disposition() {
+                W::WriteAgain | W::NextPass => Disposition::NextPass,
+                W::LeaveStream => Disposition::LeaveStream,
+                W::Drop => Disposition::Drop,
+                W::StopPass => Disposition::StopPass,
+            },
+            Self::Deadline(_) => Disposition::NextPass,
+            Self::Stopped => Disposition::Stop,
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The watermark of each stream, gaps, and how its last pass ended.
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, Row};
+
+use super::{Warehouse, WarehouseError, lease::Lease};
+use crate::domain::{Partition, SourceKind, StreamId, Window};
+
+/// Moves the watermark forward, never back, if the lease is still ours; locks the stream's row until the commit.
+pub(super) async fn advance(
+    connection: &mut PgConnection,
+    stream: &StreamId,
+    lease: &Lease,
+    watermark: Option<DateTime<Utc>>,
+) -> Result<(), WarehouseError> {
+    let done = sqlx::query(
+        "UPDATE fuel.checkpoint SET watermark = greatest(watermark, $6), updated_at = now() \
+         WHERE source = $1 AND account = $2 AND partition = $3 AND lease_owner = $4 AND epoch = $5 AND lease_expires_at > clock_timestamp()",
+    )
+    .bind(stream.source.as_str())
+    .bind(&stream.account)
+    .bind(stream.partition.as_str())
+    .bind(&lease.owner)
+    .bind(lease.epoch)
+    .bind(watermark)
+    .execute(connection)
+    .await?;
+    if done.rows_affected() == 1 { Ok(()) } else { Err(WarehouseError::LeaseLost) }
+}
+
+/// How a pass over a stream ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PassEnd<'a> {
+    /// All that was due is read.
+    Ok,
+    /// It stopped at an error.
+    Failed(&'a str),
+    /// The contract is withdrawn: its rows stay as they are.
+    Withdrawn(&'a str),
+    /// The interface is not enabled.
+    NotEnabled(&'a str),
+}
+
+impl Warehouse {
+    /// Notes how a pass over a stream ended, for `status`.
+    pub async fn note_pass(&self, stream: &StreamId, end: PassEnd<'_>) -> Result<(), WarehouseError> {
+        let (outcome, error) = match end {
+            PassEnd::Ok => ("ok", None),
+            PassEnd::Failed(error) => ("failed", Some(error)),
+            PassEnd::Withdrawn(why) => ("withdrawn", Some(why)),
+            PassEnd::NotEnabled(why) => ("not_enabled", Some(why)),
+        };
+        let mut tx = self.begin_short().await?;
+        sqlx::query(
+            "INSERT INTO fuel.checkpoint (source, account, partition, last_pass_at, last_outcome, last_error) VALUES ($1, $2, $3, now(), $4, $5) \
+             ON CONFLICT (source, account, partition) DO UPDATE SET last_pass_at = now(), last_outcome = $4, last_error = $5",
+        )
+        .bind(stream.source.as_str())
+        .bind(&stream.account)
+        .bind(stream.partition.as_str())
+        .bind(outcome)
+        .bind(error)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await
+    }
+
+    /// The partitions of an account's source that have a checkpoint, with how their last pass ended.
+    pub async fn known_partitions(
+        &self,
+        source: SourceKind,
+        account: &str,
+    ) -> Result<Vec<(Partition, Option<String>)>, WarehouseError> {
+        let mut tx = self.begin_short().await?;
+        let rows = sqlx::query(
+            "SELECT partition, last_outcome FROM fuel.checkpoint WHERE source = $1 AND account = $2 ORDER BY partition",
+        )
+        .bind(source.as_str())
+        .bind(account)
+        .fetch_all(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        rows.iter()
+            .map(|row| {
+                let name: String = row.try_get(0)?;
+                Ok((if name == "-" { Partition::whole() } else { Partition::contract(name) }, row.try_get(1)?))
+            })
+            .collect()
+    }
+
+    /// The stream's watermark.
+    pub async fn watermark(&self, stream: &StreamId) -> Result<Option<DateTime<Utc>>, WarehouseError> {
+        let mut tx = self.begin_short().await?;
+        let watermark = sqlx::query_scalar(
+            "SELECT watermark FROM fuel.checkpoint WHERE source = $1 AND account = $2 AND partition = $3",
+        )
+        .bind(stream.source.as_str())
+        .bind(&stream.account)
+        .bind(stream.partition.as_str())
+        .fetch_optional(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(watermark.flatten())
+    }
+
+    /// Moves the watermark over what has been read already (by a backfill) or is lost at the source.
+    pub async fn advance_watermark(
+        &self,
+        stream: &StreamId,
+        lease: &Lease,
+        watermark: DateTime<Utc>,
+    ) -> Result<(), WarehouseError> {
+        let mut tx = self.begin_short().await?;
+        advance(&mut tx, stream, lease, Some(watermark)).await?;
+        tx.commit().await
+    }
+
+    /// Records a stretch that the source no longer serves and that was never read. `true` when it is news.
+    pub async fn record_gap(&self, stream: &StreamId, gap: Window, reason: &str) -> Result<bool, WarehouseError> {
+        let mut tx = self.begin_short().await?;
+        // Only what no earlier gap covers: a horizon that moves on day by day makes pieces that touch.
+        let done = sqlx::query(
+            "INSERT INTO fuel.gap AS g (source, account, partition, gap_start, gap_end, reason) \
+             SELECT $1, $2, $3, greatest($4, coalesce(max(gap_end) FILTER (WHERE gap_start <= $4), $4)), $5, $6 FROM fuel.gap \
+             WHERE source = $1 AND account = $2 AND partition = $3 \
+             HAVING greatest($4, coalesce(max(gap_end) FILTER (WHERE gap_start <= $4), $4)) < $5 \
+             ON CONFLICT (source, account, partition, gap_start) DO UPDATE SET gap_end = excluded.gap_end WHERE g.gap_end < excluded.gap_end",
+        )
+        .bind(stream.source.as_str())
+        .bind(&stream.account)
+        .bind(stream.partition.as_str())
+        .bind(gap.start())
+        .bind(gap.end())
+        .bind(reason)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    /// The gaps of a stream.
+    pub async fn gaps(&self, stream: &StreamId) -> Result<Vec<Window>, WarehouseError> {
+        let mut tx = self.begin_short().await?;
+        let rows = sqlx::query("SELECT gap_start, gap_end FROM fuel.gap WHERE source = $1 AND account = $2 AND partition = $3 ORDER BY gap_start")
+            .bind(stream.source.as_str())
+            .bind(&stream.account)
+            .bind(stream.partition.as_str())
+            .fetch_all(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        let gaps: Result<Vec<_>, sqlx::Error> =
+            rows.iter().map(|row| Ok(Window::new(row.try_get(0)?, row.try_get(1)?))).collect();
+        Ok(gaps?.into_iter().flatten().collect())
+    }
+}

@@ -1,0 +1,141 @@
+use std::borrow::Cow;
+
+use chrono::{DateTime, Utc};
+
+use super::*;
+use crate::domain::{Amount, Kind, State};
+
+fn at(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(seconds, 0).expect("a time")
+}
+
+fn window() -> Window {
+    Window::new(at(0), at(1_000)).expect("a window")
+}
+
+fn line(line_id: &str, seconds: i64, quantity: i64) -> Line {
+    Line {
+        quantity: Amount::from_ten_thousandths(quantity),
+        ..Line::new(line_id, Kind::Fuel, State::Posted, at(seconds))
+    }
+}
+
+fn record(id: &str, raw: &str, lines: Vec<Line>) -> Record {
+    Record { id: id.into(), raw: raw.into(), outcome: Outcome::Lines(lines) }
+}
+
+fn rejected(id: &str) -> Record {
+    Record {
+        id: id.into(),
+        raw: "{}".into(),
+        outcome: Outcome::Rejected(Rejection { field: "transactionTime".into(), reason: Cow::Borrowed("missing") }),
+    }
+}
+
+fn keys(batch: &Batch) -> Vec<(String, String, bool)> {
+    let mut keys: Vec<_> = batch
+        .entries()
+        .map(|(_, entry)| {
+            let (spooled, line) = batch.line(entry).expect("spooled");
+            (spooled.id, line.line_id.clone(), line.quality.contains(&Flag::IdenticalLines))
+        })
+        .collect();
+    keys.sort();
+    keys
+}
+
+fn read(kind: SourceKind, answers: Vec<Vec<Record>>) -> Batch {
+    let mut incoming = Incoming::new(kind, window());
+    for answer in answers {
+        incoming.records(answer).expect("spooled");
+        incoming.complete().expect("spooled");
+    }
+    incoming.finish().expect("spooled")
+}
+
+#[test]
+fn two_coffees_of_one_receipt_are_two_lines_that_say_so() {
+    let coffee = || record("7", "{\"c\":1}", vec![line("coffee", 5, 10_000)]);
+    let batch =
+        read(SourceKind::AlexelaCard, vec![vec![coffee(), coffee(), record("7", "{}", vec![line("diesel", 5, 1)])]]);
+    assert_eq!(
+        keys(&batch),
+        [
+            ("7".into(), "coffee".into(), true),
+            ("7".into(), "coffee#2".into(), true),
+            ("7".into(), "diesel".into(), false)
+        ]
+    );
+    assert_eq!((batch.fetched(), batch.duplicate()), (3, 0));
+}
+
+#[test]
+fn lines_of_one_product_are_numbered_alike_whatever_the_order_of_arrival() {
+    let a = || record("7", "{\"q\":1}", vec![line("diesel", 5, 10)]);
+    let b = || record("7", "{\"q\":2}", vec![line("diesel", 5, 20)]);
+    let numbered = |records| {
+        let batch = read(SourceKind::AlexelaCard, vec![records]);
+        let mut lines: Vec<_> =
+            batch.entries().map(|(_, e)| batch.line(e).expect("spooled").1).map(|l| (l.line_id, l.quantity)).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(numbered(vec![a(), b()]), numbered(vec![b(), a()]));
+    assert_eq!(numbered(vec![a(), b()]).len(), 2);
+}
+
+#[test]
+fn a_key_of_a_second_answer_is_a_duplicate_and_the_later_image_stands() {
+    let batch = read(
+        SourceKind::AlexelaCard,
+        vec![vec![record("7", "{}", vec![line("d", 5, 1)])], vec![record("7", "{}", vec![line("d", 5, 2)])]],
+    );
+    assert_eq!((batch.fetched(), batch.duplicate()), (2, 1));
+    let (_, entry) = batch.find("7", "d").expect("there");
+    assert_eq!(batch.line(entry).expect("spooled").1.quantity, Amount::from_ten_thousandths(2));
+}
+
+#[test]
+fn a_hecone_transaction_met_again_is_replaced_whole() {
+    let batch = read(
+        SourceKind::HecOne,
+        vec![vec![record("7", "{}", vec![line("1", 5, 1), line("2", 5, 1)]), record("7", "{}", vec![line("1", 5, 3)])]],
+    );
+    assert_eq!((batch.fetched(), batch.duplicate()), (3, 2));
+    assert_eq!(keys(&batch), [("7".into(), "1".into(), false)]);
+    assert_eq!(batch.siblings(batch.find_transaction("7").expect("there")), 2..3);
+}
+
+#[test]
+fn an_answer_that_was_broken_off_leaves_nothing() {
+    let mut incoming = Incoming::new(SourceKind::AlexelaCard, window());
+    incoming.records(vec![record("1", "{}", vec![line("d", 5, 1)])]).expect("spooled");
+    incoming.complete().expect("spooled");
+    incoming
+        .records(vec![
+            record("1", "{}", vec![line("d", 5, 2)]),
+            record("2", "{}", vec![line("d", 5, 2)]),
+            rejected("3"),
+        ])
+        .expect("spooled");
+    incoming.restart();
+    incoming.records(vec![record("4", "{}", vec![line("d", 5, 1)])]).expect("spooled");
+    incoming.complete().expect("spooled");
+    let batch = incoming.finish().expect("spooled");
+    assert_eq!(keys(&batch), [("1".into(), "d".into(), false), ("4".into(), "d".into(), false)]);
+    assert_eq!((batch.fetched(), batch.quarantined()), (2, 0));
+}
+
+#[test]
+fn a_row_outside_the_window_and_a_record_that_cannot_be_one_are_counted_apart() {
+    let batch = read(
+        SourceKind::AlexelaCard,
+        vec![vec![
+            record("1", "{}", vec![line("d", 1_000, 1)]),
+            record("2", "{}", vec![line("d", 999, 1)]),
+            rejected("3"),
+        ]],
+    );
+    assert_eq!((batch.fetched(), batch.outside(), batch.quarantined()), (3, 1, 1));
+    assert!(batch.is_rejected("3"));
+}

@@ -1,0 +1,105 @@
+//! Migrations: applied by `migrate` (and where `database.migrate` says so), checked by every other command.
+//!
+//! The files in `migrations/` are only ever added to. Which are applied stands in `fuel._migration`.
+
+use sqlx::{
+    Row,
+    migrate::{MigrateError, Migrator},
+};
+
+use super::{Warehouse, WarehouseError};
+
+static FILES: Migrator = sqlx::migrate!("./migrations");
+
+/// Where the database stands against the files of this version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MigrationState {
+    /// Not yet applied: number and name, in order.
+    pub missing: Vec<(i64, String)>,
+    /// Applied, but not one of ours: the database was migrated by a later version.
+    pub unknown: Vec<i64>,
+    /// Applied with another text than ours.
+    pub altered: Vec<i64>,
+    /// How many are applied.
+    pub applied: usize,
+}
+
+impl MigrationState {
+    /// Whether the tables are exactly those of this version.
+    pub fn is_current(&self) -> bool {
+        self.missing.is_empty() && self.unknown.is_empty() && self.altered.is_empty()
+    }
+}
+
+impl Warehouse {
+    /// Compares what is applied with the files of this version. Changes nothing.
+    pub async fn migration_state(&self) -> Result<MigrationState, WarehouseError> {
+        let mut tx = self.begin_short().await?;
+        let there: bool =
+            sqlx::query_scalar("SELECT to_regclass('fuel._migration') IS NOT NULL").fetch_one(&mut *tx).await?;
+        let mut applied: Vec<(i64, Vec<u8>)> = Vec::new();
+        if there {
+            let rows = sqlx::query("SELECT version, checksum FROM fuel._migration WHERE success ORDER BY version")
+                .fetch_all(&mut *tx)
+                .await?;
+            for row in rows {
+                applied.push((row.try_get(0)?, row.try_get(1)?));
+            }
+        }
+        tx.commit().await?;
+        let mut state =
+            MigrationState { missing: Vec::new(), unknown: Vec::new(), altered: Vec::new(), applied: applied.len() };
+        for file in FILES.iter() {
+            match applied.iter().find(|(version, _)| *version == file.version) {
+                None => state.missing.push((file.version, file.description.to_string())),
+                Some((version, checksum)) if checksum[..] != *file.checksum => state.altered.push(*version),
+                Some(_) => {}
+            }
+        }
+        state.unknown =
+            applied.iter().map(|(version, _)| *version).filter(|version| !FILES.version_exists(*version)).collect();
+        Ok(state)
+    }
+
+    /// Applies what is missing. Several processes may try at once: one does it, under an advisory lock, which wants a
+    /// direct connection rather than a pooler in transaction mode.
+    pub async fn migrate(&self) -> Result<(), WarehouseError> {
+        let mut migrator = Migrator { migrations: FILES.migrations.clone(), ..Migrator::DEFAULT };
+        migrator.dangerous_set_table_name("fuel._migration");
+        migrator.create_schema("fuel");
+        let mut connection = self.pool().acquire().await?;
+        let done = migrator.run_direct(None, &mut *connection, false).await;
+        if done.is_err() {
+            connection.close_on_drop();
+        }
+        done.map_err(|e| match e {
+            MigrateError::Execute(e) | MigrateError::ExecuteMigration(e, _) => WarehouseError::from(e),
+            MigrateError::VersionMissing(v) => WarehouseError::Migrations(format!(
+                "migration {v} is applied but not known here: a later version of fuelsync was used; update this one"
+            )),
+            MigrateError::VersionMismatch(v) => {
+                WarehouseError::Migrations(format!("migration {v} was applied with another text"))
+            }
+            _ => WarehouseError::Migrations("the migrations cannot be applied".into()),
+        })
+    }
+
+    /// That the tables are those of this version, or an error that says what to do.
+    pub async fn require_current(&self) -> Result<(), WarehouseError> {
+        let state = self.migration_state().await?;
+        if state.is_current() {
+            return Ok(());
+        }
+        Err(WarehouseError::Migrations(if state.unknown.is_empty() && state.altered.is_empty() {
+            format!(
+                "{} migration(s) are not applied; run `fuelsync migrate`, or set database.migrate = true",
+                state.missing.len()
+            )
+        } else {
+            format!(
+                "migrations {:?} are not known to this version and {:?} differ; use the version of fuelsync that applied them",
+                state.unknown, state.altered
+            )
+        }))
+    }
+}

@@ -1,0 +1,97 @@
+//! What the warehouse knows about each stream, for `status`, the page and the metrics.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::Row;
+
+use super::{Warehouse, WarehouseError};
+
+/// How a stream stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StreamReport {
+    /// Vendor interface.
+    pub source: String,
+    /// Account.
+    pub account: String,
+    /// Contract, or `-`.
+    pub partition: String,
+    /// Read without a gap up to here.
+    pub watermark: Option<DateTime<Utc>>,
+    /// How far the watermark lies behind the database's clock, in seconds.
+    pub freshness_seconds: Option<i64>,
+    /// When the last pass ended.
+    pub last_pass: Option<DateTime<Utc>>,
+    /// How: ok, failed, withdrawn, `not_enabled`.
+    pub last_outcome: Option<String>,
+    /// Why it failed.
+    pub last_error: Option<String>,
+    /// Lines in the table.
+    pub rows: i64,
+    /// Windows in the ledger that have been read.
+    pub windows: i64,
+    /// Windows whose last read failed.
+    pub failing: i64,
+    /// Stretches lost at the source.
+    pub gaps: i64,
+    /// Open records in quarantine.
+    pub quarantine: i64,
+    /// Who holds the lease now.
+    pub lease_owner: Option<String>,
+}
+
+impl Warehouse {
+    /// Every stream that has a checkpoint.
+    pub async fn streams(&self) -> Result<Vec<StreamReport>, WarehouseError> {
+        let mut tx = self.begin_short().await?;
+        let rows = sqlx::query(include_str!("sql/report.sql")).fetch_all(&mut *tx).await?;
+        tx.commit().await?;
+        let rows: Result<_, sqlx::Error> = rows
+            .iter()
+            .map(|row| {
+                Ok(StreamReport {
+                    source: row.try_get("source")?,
+                    account: row.try_get("account")?,
+                    partition: row.try_get("partition")?,
+                    watermark: row.try_get("watermark")?,
+                    freshness_seconds: row.try_get("freshness_seconds")?,
+                    last_pass: row.try_get("last_pass_at")?,
+                    last_outcome: row.try_get("last_outcome")?,
+                    last_error: row.try_get("last_error")?,
+                    rows: row.try_get("rows")?,
+                    windows: row.try_get("windows")?,
+                    failing: row.try_get("failing")?,
+                    gaps: row.try_get("gaps")?,
+                    quarantine: row.try_get("quarantine")?,
+                    lease_owner: row.try_get("lease_owner")?,
+                })
+            })
+            .collect();
+        Ok(rows?)
+    }
+
+    /// Whether the database answers, within a second or two.
+    pub async fn ping(&self) -> Result<(), WarehouseError> {
+        let tx = self.begin(std::time::Duration::from_secs(2)).await?;
+        tx.commit().await
+    }
+
+    /// What the role of the connection lacks: one line each, with what to grant.
+    pub async fn missing_grants(&self) -> Result<Vec<String>, WarehouseError> {
+        let mut tx = self.begin_short().await?;
+        let missing = sqlx::query_scalar(include_str!("sql/grants.sql")).fetch_all(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(missing)
+    }
+
+    /// The server's version and the role, for `check`.
+    pub async fn server(&self) -> Result<(String, i32, String), WarehouseError> {
+        let mut tx = self.begin_short().await?;
+        let row = sqlx::query(
+            "SELECT current_setting('server_version'), current_setting('server_version_num')::int, current_user::text",
+        )
+        .fetch_one(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))
+    }
+}

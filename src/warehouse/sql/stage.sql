@@ -1,0 +1,13 @@
+-- Where a window's lines wait for the upsert; gone with the transaction.
+CREATE TEMPORARY TABLE stage ON COMMIT DROP AS
+SELECT
+    source_transaction_id, line_id, kind, state, source_state, occurred_at, started_at, status_at,
+    invoiced_at, contract_no, site_id, site_code, site_name, terminal_id, terminal_name, point, card_number,
+    driver_name, driver_no, vehicle_no, license_plate, odometer_km, receipt_no, authorization_code,
+    invoice_no, session_id, product_code, product_name, product_type, product, quantity, unit, net_unit_price,
+    unit_discount, unit_price, net_amount, vat_rate, vat_amount, gross_amount, paid_amount, payment_method,
+    currency, quality, content_hash,
+    false AS outside
+FROM fuel.transaction WITH NO DATA;
+CREATE TEMPORARY TABLE stage_record ON COMMIT DROP AS
+SELECT source_transaction_id, line_id, raw FROM fuel.record WITH NO DATA

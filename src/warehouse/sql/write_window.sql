@@ -1,0 +1,16 @@
+-- The window's counts, unless a read that began later has been written.
+INSERT INTO fuel.sync_window AS w (
+    source, account, partition, window_start, window_end, state, read_through,
+    fetched, inserted, updated, unchanged, quarantined, outside, duplicate, missing,
+    digest, attempts, last_error, first_read_at, last_read_at, full_read_at, unstable, asked_at
+)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 0, NULL, now(), now(), $17, $18, $19)
+ON CONFLICT (source, account, partition, window_start) DO UPDATE SET
+    window_end = excluded.window_end, state = excluded.state, read_through = excluded.read_through,
+    fetched = excluded.fetched, inserted = excluded.inserted, updated = excluded.updated, unchanged = excluded.unchanged,
+    quarantined = excluded.quarantined, outside = excluded.outside, duplicate = excluded.duplicate, missing = excluded.missing,
+    digest = excluded.digest, attempts = 0, last_error = NULL,
+    first_read_at = coalesce(w.first_read_at, now()), last_read_at = now(),
+    full_read_at = coalesce(excluded.full_read_at, w.full_read_at), final_at = NULL,
+    unstable = excluded.unstable, asked_at = excluded.asked_at
+WHERE w.asked_at IS NULL OR w.asked_at <= excluded.asked_at

@@ -1,0 +1,8 @@
+//! Every test that needs a real `PostgreSQL` or the real binary: one program, so that the server starts once.
+
+#[cfg(test)]
+#[path = "../support/mod.rs"]
+mod support;
+
+#[cfg(test)]
+mod harness;

@@ -1,0 +1,9 @@
+//! What every integration test stands on: a fresh database ([`TestDatabase`]) and the real binary ([`Fuelsync`]).
+
+mod command;
+mod container;
+mod database;
+mod server;
+
+pub(crate) use command::Fuelsync;
+pub(crate) use database::TestDatabase;
