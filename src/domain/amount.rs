@@ -199,7 +199,7 @@ mod tests {
         }
 
         #[test]
-        fn rounding_agrees_with_rust_decimal(whole in 0u32.., fraction in "[0-9]{1,12}", exponent in -6i32..6) {
+        fn rounding_agrees_with_rust_decimal(whole in 0u32.., fraction in "[0-9]{1,12}", exponent in -6i32..5) {
             let text = format!("{whole}.{fraction}e{exponent}");
             let exact = Decimal::from_scientific(&text).map_err(|e| TestCaseError::fail(e.to_string()))?;
             let rounded = exact.round_dp_with_strategy(4, rust_decimal::RoundingStrategy::MidpointNearestEven);

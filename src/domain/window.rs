@@ -104,7 +104,9 @@ impl Grid {
     pub fn cut(&self, stretch: Window) -> Vec<Window> {
         let mut pieces = Vec::new();
         let mut at = stretch.start;
-        while let Some(cell) = self.cell(at) {
+        while at < stretch.end
+            && let Some(cell) = self.cell(at)
+        {
             let Some(piece) = cell.intersect(&stretch) else { break };
             at = piece.end;
             pieces.push(piece);
