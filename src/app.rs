@@ -1,1 +1,123 @@
-//! app
+//! What every command works with, built once: configuration, clock, HTTP, the way to the warehouse.
+
+use std::sync::Arc;
+
+use secrecy::SecretString;
+
+use crate::{
+    clock::Clock,
+    config::{Config, DatabaseUrl},
+    domain::{SourceKind, product::ProductRules},
+    http::{Transport, TransportError},
+    privacy::Guard,
+    source::{
+        Context, Normalizer, Source,
+        alexela::{self, AlexelaSource},
+    },
+    sync::{
+        pass::{Account, Passes},
+        summary::Progress,
+    },
+    warehouse::{Warehouse, WarehouseError},
+};
+
+/// Why a command cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The HTTP client cannot be built.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// The database's address is not usable.
+    #[error(transparent)]
+    Warehouse(#[from] WarehouseError),
+    /// `embedded` is for `demo`.
+    #[error(
+        "database.url = \"embedded\" is the private database of `fuelsync demo`; this command needs the URL of a PostgreSQL server"
+    )]
+    Embedded,
+}
+
+/// What every command works with.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// The checked configuration.
+    pub config: Arc<Config>,
+    /// Where the time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// The one HTTP client.
+    pub transport: Transport,
+    /// This machine's name.
+    pub host: Arc<str>,
+    /// Who holds leases: host, process and a random part.
+    pub owner: Arc<str>,
+}
+
+impl App {
+    /// Builds it; nothing is connected yet.
+    pub fn new(config: Config, clock: Arc<dyn Clock>) -> Result<Self, AppError> {
+        let transport = Transport::new(&config.http, Arc::clone(&clock))?;
+        let host = nix::unistd::gethostname()
+            .map_or_else(|_| "unknown".to_owned(), |name| name.to_string_lossy().into_owned());
+        let owner = format!("{host}:{}:{:08x}", std::process::id(), rand::random::<u32>());
+        Ok(Self { config: Arc::new(config), clock, transport, host: host.into(), owner: owner.into() })
+    }
+
+    /// The way to the configured warehouse.
+    pub fn warehouse(&self) -> Result<Warehouse, AppError> {
+        match &self.config.database.url {
+            DatabaseUrl::Server(url) => self.warehouse_at(url),
+            DatabaseUrl::Embedded => Err(AppError::Embedded),
+        }
+    }
+
+    /// The way to a warehouse at a URL, with the settings of the configuration.
+    pub fn warehouse_at(&self, url: &SecretString) -> Result<Warehouse, AppError> {
+        Ok(Warehouse::new(&self.config.database, url)?)
+    }
+
+    /// Passes over the accounts that have something selected.
+    pub fn passes(&self, warehouse: Warehouse, selected: impl Fn(SourceKind, &str) -> bool) -> Passes {
+        let settings = Arc::new(self.config.sync.clone());
+        Passes::new(
+            warehouse,
+            settings,
+            self.accounts(selected),
+            Arc::clone(&self.owner),
+            Arc::new(Progress::default()),
+        )
+    }
+
+    /// The accounts that have something selected, in the order of the file.
+    pub fn accounts(&self, selected: impl Fn(SourceKind, &str) -> bool) -> Vec<Account> {
+        let alexela = self.config.alexela.iter().map(|account| {
+            let source: Arc<dyn Source> = Arc::new(self.alexela(account));
+            Account {
+                kinds: source.kinds(),
+                source,
+                start: account.start,
+                grid: account.grid,
+                schedule: account.schedule.clone(),
+                contracts_are_configured: !account.contracts.is_empty(),
+            }
+        });
+        alexela
+            .filter_map(|mut account| {
+                account.kinds.retain(|kind| selected(*kind, account.source.account()));
+                (!account.kinds.is_empty()).then_some(account)
+            })
+            .collect()
+    }
+
+    /// One account at Alexela.
+    pub fn alexela(&self, account: &crate::config::Alexela) -> AlexelaSource {
+        let (products, privacy) = self.rules();
+        let normalize: Normalizer = Arc::new(move |stream, present, raw| {
+            alexela::normalize(raw, &Context { stream, present, products: &products, privacy: &privacy })
+        });
+        AlexelaSource::new(account.clone(), self.transport.clone(), normalize)
+    }
+
+    fn rules(&self) -> (ProductRules, Guard) {
+        (ProductRules::new(self.config.products.clone()), Guard::new(&self.config.privacy))
+    }
+}

@@ -100,9 +100,12 @@ pub struct BackfillArgs {
     /// Start of the stretch: an RFC 3339 time, or a date (UTC midnight)
     #[arg(long, value_name = "T", value_parser = time())]
     pub from: DateTime<Utc>,
-    /// End of the stretch, not included [default: the watermark of each stream]
+    /// End of the stretch, not included [default: the source's present]
     #[arg(long, value_name = "T", value_parser = time())]
     pub to: Option<DateTime<Utc>>,
+    /// Also the windows that have been read before
+    #[arg(long)]
+    pub again: bool,
     /// Windows read at the same time [default: sync.workers]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: Option<u16>,
@@ -331,6 +334,9 @@ pub struct SandboxArgs {
     /// The same seed makes the same sales
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+    /// Sales in the year before today; they go on at that rate
+    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    pub sales: u64,
 }
 
 /// `config`

@@ -16,8 +16,11 @@ mod preview;
 mod quarantine;
 mod run;
 mod sandbox;
+mod start;
 mod status;
+mod summary;
 mod sync;
+mod table;
 #[cfg(test)]
 mod tests;
 

@@ -3,19 +3,88 @@
 use super::{
     Exit, Failure, Global,
     args::{QuarantineDropArgs, QuarantineListArgs, QuarantineShowArgs},
+    output, start, table,
 };
+use crate::warehouse::Warehouse;
 
-#[expect(clippy::unused_async, reason = "to be connected when the parts that it calls are there")]
-pub(super) async fn list(_args: QuarantineListArgs, _global: &Global) -> Result<Exit, Failure> {
-    Err(Failure::new(Exit::Unexpected, "`quarantine list` is not connected yet"))
+async fn warehouse(global: &Global) -> Result<Warehouse, Failure> {
+    let warehouse = start::app(global.load()?)?.warehouse()?;
+    warehouse.require_current().await?;
+    Ok(warehouse)
 }
 
-#[expect(clippy::unused_async, reason = "to be connected when the parts that it calls are there")]
-pub(super) async fn show(_args: QuarantineShowArgs, _global: &Global) -> Result<Exit, Failure> {
-    Err(Failure::new(Exit::Unexpected, "`quarantine show` is not connected yet"))
+pub(super) async fn list(args: QuarantineListArgs, global: &Global) -> Result<Exit, Failure> {
+    let mut rows = warehouse(global).await?.quarantined(None, args.all).await?;
+    rows.retain(|row| row.source.parse().is_ok_and(|source| args.select.matches(source, &row.account)));
+    if global.json {
+        output::json(&rows)?;
+        return Ok(Exit::Done);
+    }
+    if rows.is_empty() {
+        output::line("Nothing is in quarantine.")?;
+        return Ok(Exit::Done);
+    }
+    let mut table = table::plain();
+    table.set_header(["id", "stream", "transaction", "field", "reason", "last seen"]);
+    for row in &rows {
+        let stream = format!("{}/{}/{}", row.source, row.account, row.partition);
+        let seen = row.last_seen_at.format("%Y-%m-%d %H:%M").to_string();
+        let transaction = row.source_transaction_id.clone().unwrap_or_else(|| "–".to_owned());
+        let resolved = row.resolved_at.map_or("", |_| " (resolved)");
+        table.add_row([
+            row.id.to_string(),
+            stream,
+            transaction,
+            row.field.clone(),
+            format!("{}{resolved}", row.reason),
+            seen,
+        ]);
+    }
+    output::line(&table.to_string())?;
+    Ok(Exit::Done)
 }
 
-#[expect(clippy::unused_async, reason = "to be connected when the parts that it calls are there")]
-pub(super) async fn drop(_args: QuarantineDropArgs, _global: &Global) -> Result<Exit, Failure> {
-    Err(Failure::new(Exit::Unexpected, "`quarantine drop` is not connected yet"))
+pub(super) async fn show(args: QuarantineShowArgs, global: &Global) -> Result<Exit, Failure> {
+    let rows = warehouse(global).await?.quarantined(Some(args.id), true).await?;
+    let Some(row) = rows.first() else { return Err(unknown(args.id)) };
+    if global.json {
+        output::json(row)?;
+    } else {
+        let resolved =
+            row.resolved_at.map_or_else(|| "open".to_owned(), |at| format!("resolved {}", at.format("%Y-%m-%d %H:%M")));
+        output::line(&format!(
+            "{} of {}/{}/{}, transaction {}, {resolved}\nfield   {}\nreason  {}\nfirst   {}\nlast    {}\n\n{}",
+            row.id,
+            row.source,
+            row.account,
+            row.partition,
+            row.source_transaction_id.as_deref().unwrap_or("–"),
+            row.field,
+            row.reason,
+            row.first_seen_at.format("%Y-%m-%d %H:%M:%S"),
+            row.last_seen_at.format("%Y-%m-%d %H:%M:%S"),
+            row.record.as_deref().unwrap_or_default()
+        ))?;
+    }
+    Ok(Exit::Done)
+}
+
+pub(super) async fn drop(args: QuarantineDropArgs, global: &Global) -> Result<Exit, Failure> {
+    let warehouse = warehouse(global).await?;
+    let mut dropped = Vec::new();
+    let mut unknown_ids = Vec::new();
+    for id in args.id {
+        if warehouse.drop_quarantined(id).await? { dropped.push(id) } else { unknown_ids.push(id) }
+    }
+    if global.json {
+        output::json(&serde_json::json!({ "dropped": dropped, "unknown": unknown_ids }))?;
+    } else {
+        output::line(&format!("{} record(s) dropped; met again, they stay resolved.", dropped.len()))?;
+    }
+    unknown_ids.first().map_or(Ok(Exit::Done), |id| Err(unknown(*id)))
+}
+
+fn unknown(id: i64) -> Failure {
+    Failure::usage(format!("no open record in quarantine has the id {id}"))
+        .next("`fuelsync quarantine list` shows them.")
 }

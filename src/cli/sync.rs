@@ -1,8 +1,14 @@
 //! `sync`: one pass over all that is due, then exit.
 
-use super::{Exit, Failure, Global, args::SyncArgs};
+use super::{Exit, Failure, Global, args::SyncArgs, start, summary};
 
-#[expect(clippy::unused_async, reason = "to be connected when the parts that it calls are there")]
-pub(super) async fn run(_args: SyncArgs, _global: &Global) -> Result<Exit, Failure> {
-    Err(Failure::new(Exit::Unexpected, "`sync` is not connected yet"))
+pub(super) async fn run(args: SyncArgs, global: &Global) -> Result<Exit, Failure> {
+    let work = start::Work::begin(global, &args.select).await?;
+    let run = work.warehouse.begin_run("sync", &work.app.host).await?;
+    let bar = summary::Bar::follow(&work.passes.progress);
+    let done = work.passes.pass(&work.life.token()).await;
+    bar.finish();
+    work.end(run, &done).await;
+    summary::print(&done, global.json)?;
+    Ok(summary::exit(&done, work.life.signal()))
 }

@@ -55,6 +55,13 @@ pub struct ProductWords<'a> {
     pub packed: bool,
 }
 
+impl ProductWords<'_> {
+    /// Whether the source says anything about the product.
+    pub fn say_something(&self) -> bool {
+        self.code.is_some() || self.name.is_some() || self.kind.is_some() || self.packed
+    }
+}
+
 /// What is known about a product.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Product {

@@ -104,8 +104,9 @@ impl Grid {
     pub fn cut(&self, stretch: Window) -> Vec<Window> {
         let mut pieces = Vec::new();
         let mut at = stretch.start;
-        while let Some(cell) = self.cell(at) {
-            let Some(piece) = cell.intersect(&stretch) else { break };
+        // Beyond the end of a stretch that ends inside a cell, that cell would be met again.
+        while at < stretch.end {
+            let Some(piece) = self.cell(at).and_then(|cell| cell.intersect(&stretch)) else { break };
             at = piece.end;
             pieces.push(piece);
         }

@@ -6,9 +6,10 @@
 
 mod metrics;
 mod page;
+pub mod picture;
 #[cfg(test)]
 mod tests;
-mod view;
+pub mod view;
 
 use std::{fmt, pin::Pin, sync::Arc, time::Duration};
 

@@ -1,7 +1,7 @@
 //! One round over everything that is due: all accounts, all their sources, all their streams.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -21,7 +21,7 @@ use crate::{
     domain::{Grid, Partition, SourceKind, StreamId},
     schedule::Schedule,
     source::{Disposition, Source, SourceError},
-    warehouse::{Warehouse, WarehouseError, checkpoint::PassEnd},
+    warehouse::{Warehouse, WarehouseError, checkpoint::PassEnd, load::Counts},
 };
 
 /// An account that is read: its source and what the configuration says of it.
@@ -56,6 +56,8 @@ pub struct Passes {
     pub progress: Arc<Progress>,
     /// What is not enabled: not asked again until the next start.
     off: Mutex<HashSet<StreamId>>,
+    /// What came of all that this process has read.
+    tallies: Mutex<BTreeMap<(SourceKind, String), Counts>>,
 }
 
 /// What an account's source has now.
@@ -76,7 +78,7 @@ impl Passes {
         owner: Arc<str>,
         progress: Arc<Progress>,
     ) -> Self {
-        Self { warehouse, settings, accounts, owner, progress, off: Mutex::default() }
+        Self { warehouse, settings, accounts, owner, progress, off: Mutex::default(), tallies: Mutex::default() }
     }
 
     /// What reads the streams of an account.
@@ -133,8 +135,15 @@ impl Passes {
         Summary::of(summaries, stop.is_cancelled())
     }
 
-    /// Remembers a stream that is not enabled.
+    /// What came of all that this process has read, by source and account.
+    pub fn tallies(&self) -> BTreeMap<(SourceKind, String), Counts> {
+        self.tallies.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Remembers what was read, and a stream that is not enabled.
     pub fn remember(&self, summary: &StreamSummary) {
+        let key = (summary.stream.source, summary.stream.account.clone());
+        *self.tallies.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default() += summary.counts;
         if summary.outcome == StreamOutcome::NotEnabled {
             self.off.lock().unwrap_or_else(PoisonError::into_inner).insert(summary.stream.clone());
         }

@@ -17,10 +17,10 @@ use super::{
     incoming::Batch,
     lease::{Claim, Lease},
 };
-use crate::domain::{StreamId, Window};
-
-/// Version of the rules that turn a record into lines; `fuel.record.normalizer`.
-pub const NORMALIZER: i32 = 1;
+use crate::{
+    domain::{StreamId, Window},
+    source::NORMALIZER,
+};
 
 /// Times that a window is written before its stream waits for the next pass.
 const WRITES: u32 = 4;

@@ -87,15 +87,16 @@ pub struct Quarantined {
 }
 
 impl Warehouse {
-    /// The open rows of the quarantine, newest last; or one row with its record.
-    pub async fn quarantined(&self, only: Option<i64>) -> Result<Vec<Quarantined>, WarehouseError> {
+    /// The rows of the quarantine, newest last, only the open ones unless `all`; or one row with its record.
+    pub async fn quarantined(&self, only: Option<i64>, all: bool) -> Result<Vec<Quarantined>, WarehouseError> {
         let mut tx = self.begin_short().await?;
         let rows = sqlx::query(
             "SELECT id, source, account, partition, source_transaction_id, field, reason, first_seen_at, last_seen_at, resolved_at, \
                  CASE WHEN $1::bigint IS NOT NULL THEN record::text END \
-             FROM fuel.quarantine WHERE CASE WHEN $1::bigint IS NULL THEN resolved_at IS NULL ELSE id = $1 END ORDER BY id",
+             FROM fuel.quarantine WHERE CASE WHEN $1::bigint IS NULL THEN $2 OR resolved_at IS NULL ELSE id = $1 END ORDER BY id",
         )
         .bind(only)
+        .bind(all)
         .fetch_all(&mut *tx)
         .await?;
         tx.commit().await?;

@@ -84,6 +84,7 @@ fn sale(row: &Node<'_>, mut reader: Reader, context: &Context<'_>) -> Result<Lin
         packed: product_type.as_deref().is_some_and(|word| !word.eq_ignore_ascii_case("fuel")),
     };
     let found = context.products.find(context.stream.source, &words);
+    let says_something = words.say_something();
     let kind = match product_type.as_deref().and_then(|word| kind_of_type(word, found.kind)) {
         Some(kind) if !found.kind_is_configured => kind,
         _ => found.kind.unwrap_or(Kind::Other),
@@ -104,7 +105,7 @@ fn sale(row: &Node<'_>, mut reader: Reader, context: &Context<'_>) -> Result<Lin
         invoice_no,
         product_name,
         product_type,
-        unit: found.unit.or_else(|| unit_of_kind(kind)),
+        unit: found.unit.or_else(|| unit_of_kind(kind).filter(|_| says_something)),
         product: found.name,
         quantity,
         net_unit_price,
