@@ -70,8 +70,8 @@ pub(super) enum Type {
     Tables(&'static [Key]),
     /// `HecOne`'s filter descriptor.
     Filter,
-    /// A table of field names and JSON pointers; of these names, where the list is not empty.
-    Pointers(&'static [&'static str]),
+    /// A table of `HecOne`'s field names and JSON pointers.
+    Pointers,
 }
 
 /// A second, for bounds.
@@ -140,7 +140,7 @@ impl Type {
             Self::Filter => "{ parameter = \"composite_filter_descriptor\" or \"filter_descriptor\", json = the \
                              descriptor as JSON text or as an inline table }"
                 .to_owned(),
-            Self::Pointers(_) => {
+            Self::Pointers => {
                 "a table of field names, each with a JSON pointer such as \"/card/number\" or a list of them".to_owned()
             }
         }

@@ -294,7 +294,7 @@ fn shown(given: Given<'_>, kind: &Type) -> serde_json::Value {
         }
         (Given::Untyped(text), Type::Flag) => given.flag().map_or_else(|_| text.into(), Into::into),
         (Given::Untyped(text), Type::Count(..)) => given.count(0, u64::MAX).map_or_else(|_| text.into(), Into::into),
-        (Given::Untyped(text), Type::Filter | Type::Pointers(_)) => {
+        (Given::Untyped(text), Type::Filter | Type::Pointers) => {
             given.json_object().map_or_else(|_| text.into(), serde_json::Value::Object)
         }
         (Given::Untyped(text), _) => text.into(),

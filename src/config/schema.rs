@@ -108,7 +108,7 @@ fn value(kind: &Type) -> Value {
         Type::Texts => json!({ "type": "array", "items": text(), "uniqueItems": true }),
         Type::Tables(keys) => json!({ "type": "array", "items": table(keys) }),
         Type::Filter => json!({ "type": ["object", "string"] }),
-        Type::Pointers(_) => {
+        Type::Pointers => {
             let pointer = json!({ "type": "string", "pattern": "^/" });
             json!({
                 "type": "object",

@@ -66,6 +66,6 @@ impl SectionSpec {
 
     /// Whether a key's value is a table.
     pub(super) fn holds_tables(&self, key: &str) -> bool {
-        self.keys.iter().any(|k| k.name == key && matches!(k.kind, Type::Filter | Type::Pointers(_)))
+        self.keys.iter().any(|k| k.name == key && matches!(k.kind, Type::Filter | Type::Pointers))
     }
 }

@@ -11,9 +11,6 @@ use crate::{
     domain::Grid,
 };
 
-/// The fields whose pointers may be replaced. Empty: any name, until the normalizer says which it knows.
-const FIELDS: &[&str] = &[];
-
 /// The keys of `[[hecone]]`.
 pub(in crate::config) const KEYS: &[Key] = &[
     Key::required("name", Type::Text, "Unique among the accounts of this vendor; stands in every row."),
@@ -42,7 +39,7 @@ pub(in crate::config) const KEYS: &[Key] = &[
     ),
     Key::optional("mandator_id", Type::Text, "Sent to the list when set; the statistics require it."),
     Key::optional("filter", Type::Filter, "A filter descriptor that is passed through to the list."),
-    Key::optional("fields", Type::Pointers(FIELDS), "JSON pointers that replace the shipped ones, for each field."),
+    Key::optional("fields", Type::Pointers, "JSON pointers that replace the shipped ones, for each field."),
 ];
 
 pub(in crate::config) fn read(section: &mut Section<'_>) -> Option<HecOne> {
@@ -63,7 +60,7 @@ pub(in crate::config) fn read(section: &mut Section<'_>) -> Option<HecOne> {
     let refresh_path = section.path("refresh_path");
     let mandator_id = section.text("mandator_id");
     let filter = section.special("filter", filter);
-    let fields = section.special("fields", |given| given.pointers(FIELDS)).unwrap_or_default();
+    let fields = section.special("fields", Given::pointers).unwrap_or_default();
     if window.is_some_and(|window| window.subsec_nanos() != 0) {
         section.object("window", "a window with a part of a second", "whole seconds, such as \"6h\"");
     }
