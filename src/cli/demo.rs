@@ -80,7 +80,10 @@ async fn live(app: &App, life: &Lifecycle, warehouse: &Warehouse, database: &Emb
         Err(_) => daemon::listen(app).await?,
     };
     let address = listener.local_addr().map_err(|e| Failure::unexpected("the page has no address", e))?;
-    output::line(&format!("Status page  http://{address}/\nDatabase     {}\nStop it with Ctrl-C.", database.psql_line()))?;
+    output::line(&format!(
+        "Status page  http://{address}/\nDatabase     {}\nStop it with Ctrl-C.",
+        database.psql_line()
+    ))?;
     let passes = Arc::new(app.passes(warehouse.clone(), |_, _| true));
     daemon::serve(app, life, warehouse, &passes, listener).await?;
     life.finish(Duration::from_secs(5)).await.map_err(|died| Failure::unexpected("the demonstration stopped", died))
@@ -88,7 +91,14 @@ async fn live(app: &App, life: &Lifecycle, warehouse: &Warehouse, database: &Emb
 
 /// The world of the sandbox: with `--once` it stands still, so that a second pass over a kept database finds nothing new.
 async fn sandbox(made: Made, still: bool) -> Result<Sandbox, Failure> {
-    let world = WorldOptions { seed: made.seed, sales: SALES, from: made.from, to: made.to, as_of: still.then_some(made.to), ..WorldOptions::default() };
+    let world = WorldOptions {
+        seed: made.seed,
+        sales: SALES,
+        from: made.from,
+        to: made.to,
+        as_of: still.then_some(made.to),
+        ..WorldOptions::default()
+    };
     let options = sandbox::Options { world, ..sandbox::Options::default() };
     sandbox::start(options).await.map_err(|e| Failure::unexpected("the sandbox cannot be started", e))
 }
@@ -96,8 +106,10 @@ async fn sandbox(made: Made, still: bool) -> Result<Sandbox, Failure> {
 /// The configuration that a user would write, with a bell every few seconds, and no day asked for that the sandbox's
 /// Alexela has forgotten already.
 fn configuration(sandbox: &Sandbox, made: Made) -> Result<Config, Failure> {
-    let mut config = Config::from_text("demo", &sandbox::configuration(sandbox, "embedded", made.from), std::iter::empty())?;
-    let often = Schedule::parse("*/10 * * * * *").map_err(|e| Failure::unexpected("the demonstration's schedule", e))?;
+    let mut config =
+        Config::from_text("demo", &sandbox::configuration(sandbox, "embedded", made.from), std::iter::empty())?;
+    let often =
+        Schedule::parse("*/10 * * * * *").map_err(|e| Failure::unexpected("the demonstration's schedule", e))?;
     let served = sandbox::truth::alexela_horizon(SystemClock.now());
     for account in &mut config.alexela {
         account.schedule = often.clone();
@@ -119,7 +131,9 @@ fn made(keep: Option<&Path>) -> Result<Made, Failure> {
     let Some(directory) = keep else { return Ok(new) };
     let file = directory.join("demo.json");
     let broken = |what: &str, error: Box<dyn std::error::Error + Send + Sync>| {
-        Failure::usage(format!("{} cannot be {what}", file.display())).because(error).next("Choose another directory for --keep, or empty this one.")
+        Failure::usage(format!("{} cannot be {what}", file.display()))
+            .because(error)
+            .next("Choose another directory for --keep, or empty this one.")
     };
     match std::fs::read(&file) {
         Ok(bytes) => serde_json::from_slice(&bytes).map_err(|e| broken("understood", e.into())),

@@ -25,14 +25,19 @@ pub(super) async fn run(args: SandboxArgs, global: &Global) -> Result<Exit, Fail
     let world = WorldOptions { seed: args.seed, sales: args.sales, from, to: midnight, ..WorldOptions::default() };
     let listen = SocketAddr::from(([127, 0, 0, 1], args.port));
     let options = sandbox::Options { world, listen, ..sandbox::Options::default() };
-    let sandbox = sandbox::start(options).await.map_err(|e| Failure::usage("the sandbox cannot be started").because(e).next("Choose another --port."))?;
+    let sandbox = sandbox::start(options)
+        .await
+        .map_err(|e| Failure::usage("the sandbox cannot be started").because(e).next("Choose another --port."))?;
     // No day that the sandbox's Alexela has forgotten already.
     let start = sandbox::truth::alexela_horizon(SystemClock.now()).max(from);
     let configuration = sandbox::configuration(&sandbox, "postgres://user@127.0.0.1/fleet", start);
     if global.json {
         output::json(&Said { hecone: sandbox.hecone_url(), alexela: sandbox.alexela_url(), configuration })?;
     } else {
-        output::line(&format!("# Both vendors listen on {}. A configuration that reads them:\n\n{configuration}", sandbox.addr()))?;
+        output::line(&format!(
+            "# Both vendors listen on {}. A configuration that reads them:\n\n{configuration}",
+            sandbox.addr()
+        ))?;
     }
     life.stopping().await;
     sandbox.stop().await;
