@@ -6,7 +6,7 @@ use crate::{
     domain::{Flag, Kind, SourceKind, Unit},
     sandbox::{
         dirt::{Dirt, quoted},
-        row::{Row, masked},
+        row::{Row, masked, shown},
         world::{
             World,
             card::{CardSale, Slip},
@@ -123,7 +123,9 @@ pub(crate) fn card_row(
         None => row.raw("occProductCode", "null"),
     }
     row.text("occProductName", "product_name", product.name);
-    let typed = !bonus && !dirt.happens("no type", 60);
+    // Without its type only what is known by its name has a kind.
+    let known = product.bare_kind != Kind::Other;
+    let typed = !bonus && (!known || !dirt.happens("no type", 60));
     if typed {
         let name = if dirt.happens("misspelt", 1_500) { "occProdyctType" } else { "occProductType" };
         row.text(name, "product_type", product.group);
@@ -132,23 +134,20 @@ pub(crate) fn card_row(
     row.name("driverName", "driver_name", Some(&card.driver));
     row.loose_time("statusDate", "status_at", Some(sale.status_at(invoice.as_ref(), at)));
     if !bonus {
-        match &invoice {
-            Some(invoice) => {
-                let day = invoice.date.format("%Y-%m-%d").to_string();
-                let text = match dirt.way("invoice day", 6) {
-                    0 => format!("{day}T00:00:00Z"),
-                    1 => format!("{day}T00:00:00"),
-                    2 => format!("{day}T02:00:00+02:00"),
-                    _ => day,
-                };
-                row.raw("invoiceDate", quoted(&text));
-                row.set("invoiced_at", || Some(crate::sandbox::row::shown(invoice.date)));
-                row.text("invoiceNo", "invoice_no", &invoice.number);
-            }
-            None => {
-                row.loose_time("invoiceDate", "invoiced_at", None);
-                row.word("invoiceNo", "invoice_no", None);
-            }
+        if let Some(invoice) = &invoice {
+            let day = invoice.date.format("%Y-%m-%d").to_string();
+            let text = match dirt.way("invoice day", 6) {
+                0 => format!("{day}T00:00:00Z"),
+                1 => format!("{day}T00:00:00"),
+                2 => format!("{day}T02:00:00+02:00"),
+                _ => day,
+            };
+            row.raw("invoiceDate", quoted(&text));
+            row.set("invoiced_at", || Some(shown(invoice.date)));
+            row.text("invoiceNo", "invoice_no", &invoice.number);
+        } else {
+            row.loose_time("invoiceDate", "invoiced_at", None);
+            row.word("invoiceNo", "invoice_no", None);
         }
     }
     time_field(&mut row, dirt, fault, sale.occurred);

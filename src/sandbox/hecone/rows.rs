@@ -160,6 +160,7 @@ pub(crate) fn hecone_row(world: &World, session: &Session, at: DateTime<Utc>, tr
     let stage = session.stage(at);
     let fault = session.garbage.and_then(|g| g.at(at));
     let style = match dirt.way("style", 50) {
+        _ if session.garbage.is_some() => Style::Flat,
         1..=5 => Style::Nested,
         6 | 7 => Style::Camel,
         _ => Style::Flat,
@@ -186,7 +187,7 @@ pub(crate) fn hecone_row(world: &World, session: &Session, at: DateTime<Utc>, tr
     place(&mut row, world, session);
     customer(&mut row, world, session, dirt);
     row.word("terminal_transaction_number", "receipt_no", Some(&session.terminal_number.to_string()));
-    row.word("session_id", "session_id", session.session.map(|s| s.to_string()).as_deref());
+    row.word("session_id", "session_id", session.charging.map(|s| s.to_string()).as_deref());
     paid(&mut row, &money, dirt);
 
     row.set("kind", || Some("other".to_owned()));

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Datelike, Months, NaiveTime, TimeDelta, Utc};
 
 use super::{
-    catalog::{ALEXELA_EXTRAS, ALEXELA_FUELS, Product},
+    catalog::{ALEXELA_EXTRAS, ALEXELA_FUELS, BARE_EXTRAS, Product},
     dice::{Dice, tag},
     fleet::Fleet,
     life,
@@ -131,13 +131,16 @@ pub(crate) fn sale(
         }
     }
     let extras = if only_extras { dice.between(1, 3) } else { [0, 0, 0, 0, 1, 2][dice.below(6)] };
-    let first = dice.below(ALEXELA_EXTRAS.len());
+    // Without a type, as on bonus cards, only what is known by its name has a kind.
+    let extras_sold =
+        if source == SourceKind::AlexelaBonus { &ALEXELA_EXTRAS[..BARE_EXTRAS] } else { &ALEXELA_EXTRAS[..] };
+    let first = dice.below(extras_sold.len());
     for extra in 0..usize::try_from(extras).unwrap_or(0) {
-        add(&mut dice, &ALEXELA_EXTRAS[(first + extra * 3) % ALEXELA_EXTRAS.len()], 2 + extra as u64);
+        add(&mut dice, &extras_sold[(first + extra * 3) % extras_sold.len()], 2 + extra as u64);
     }
     finish(&mut dice, &mut lines, dirt);
     let published = life::published(&mut dice, occurred);
-    let correctable = lines.first().is_some_and(|l| !l.twin && l.slip == Slip::None);
+    let correctable = lines.len() == 1 && lines[0].slip == Slip::None;
     let corrected = life::sometimes(&mut dice, 120, published, 1, 240).filter(|_| correctable);
     let garbage = life::garbage(&mut dice, dirt && lines.len() == 1, published, true);
     let odometer = dice
@@ -219,8 +222,8 @@ impl CardSale {
         figures
     }
 
-    /// The invoice it stands on at a time: the first run of its contract after it was published. A run is in the first
-    /// days of a month.
+    /// The invoice it stands on at a time: the run of its contract in the first days of the month after it was
+    /// published.
     pub(crate) fn invoice(&self, contract: usize, at: DateTime<Utc>) -> Option<Invoice> {
         let run = |day: DateTime<Utc>| -> Option<Invoice> {
             let month = day.date_naive().with_day(1)?;
@@ -229,12 +232,7 @@ impl CardSale {
             let number = format!("{}{:02}01-{}", month.year(), month.month(), 19_091 + contract);
             Some(Invoice { number, date, issued: date + TimeDelta::hours(5) })
         };
-        let this = run(self.published)?;
-        let invoice = if self.published < this.issued {
-            this
-        } else {
-            run(self.published.checked_add_months(Months::new(1))?)?
-        };
+        let invoice = run(self.published.checked_add_months(Months::new(1))?)?;
         (invoice.issued <= at).then_some(invoice)
     }
 

@@ -78,17 +78,11 @@ const fn item(code: &'static str, name: &'static str, group: &'static str, kind:
 }
 
 const fn wash(code: &'static str, name: &'static str, group: &'static str, price: i64) -> Product {
-    Product {
-        canonical: Some("car_wash"),
-        bare_kind: Kind::CarWash,
-        amount: (1, 1),
-        ..item(code, name, group, Kind::CarWash, price)
-    }
+    Product { bare_kind: Kind::CarWash, amount: (1, 1), ..item(code, name, group, Kind::CarWash, price) }
 }
 
 const fn parking(code: &'static str, name: &'static str, group: &'static str) -> Product {
     Product {
-        canonical: Some("parking"),
         bare_kind: Kind::Parking,
         unit: Unit::Minute,
         amount: (15, 600),
@@ -112,19 +106,21 @@ pub(crate) static ALEXELA_FUELS: [Product; 12] = [
     charge("1091", "Electricity DC", "electricity_dc", 4_790, 15),
 ];
 
-/// What else is on a receipt there.
+/// What else is on a receipt there. The first [`BARE_EXTRAS`] are known by their name alone.
 pub(crate) static ALEXELA_EXTRAS: [Product; 10] = [
-    item("3001", "Coffee", "Merchandise", Kind::Goods, 25_000),
-    item("3002", "Hot dog", "Merchandise", Kind::Goods, 32_000),
-    item("3010", "Windscreen fluid", "Merchandise", Kind::Goods, 69_000),
+    Product { bare_kind: Kind::Goods, ..item("3001", "Coffee", "Merchandise", Kind::Goods, 25_000) },
+    Product { bare_kind: Kind::Goods, ..item("3002", "Hot dog", "Merchandise", Kind::Goods, 32_000) },
     wash("4001", "Car wash Premium", "Service", 129_000),
     parking("4010", "Parking", "Service"),
+    item("3010", "Windscreen fluid", "Merchandise", Kind::Goods, 69_000),
     item("4020", "Tyre change", "Service", Kind::Service, 450_000),
     item("5001", "Roadside insurance", "Insurance", Kind::Service, 59_000),
     item("5010", "Breakfast box", "Package", Kind::Goods, 79_000),
     item("5020", "Stamps", "Stamps", Kind::Goods, 19_000),
     item("5030", "Balance transfer", "Balance transfer", Kind::Fee, 500_000),
 ];
+/// How many of [`ALEXELA_EXTRAS`] are known by their name alone.
+pub(crate) const BARE_EXTRAS: usize = 4;
 
 /// What a `HecOne` site sells.
 pub(crate) static HECONE_PRODUCTS: [Product; 9] = [

@@ -73,7 +73,7 @@ pub(crate) struct Session {
     /// The terminal's number for it.
     pub terminal_number: i64,
     /// Charging session.
-    pub session: Option<Uuid>,
+    pub charging: Option<Uuid>,
     /// The odometer, where the driver typed it.
     pub odometer: Option<i64>,
     /// When the first article is corrected, if ever.
@@ -181,7 +181,7 @@ pub(crate) fn sale(seed: u64, fleet: &Fleet, index: u64, occurred: DateTime<Utc>
         last.slip = if slip < 2 { Slip::Amount } else { Slip::Vat };
     }
     let electric = articles.first().is_some_and(|a| a.product.kind == Kind::EvCharging);
-    let session = fleet::uuid(&mut dice);
+    let charging = fleet::uuid(&mut dice);
     let instant = course.len() == 1 && course[0].1 == Stage::Completed;
     let methods = [&["fleet_card"][..], &["credit_card"], &["cash"], &["fleet_card", "cash"], &["app"]];
     Session {
@@ -195,7 +195,7 @@ pub(crate) fn sale(seed: u64, fleet: &Fleet, index: u64, occurred: DateTime<Utc>
         card: dice.chance(7_500).then(|| dice.below(fleet.cards.len())),
         methods: methods[dice.below(methods.len())].to_vec(),
         terminal_number: dice.between(0, 99_999),
-        session: electric.then_some(session),
+        charging: electric.then_some(charging),
         odometer: dice.chance(4_500).then(|| dice.between(3_000, 420_000)),
         corrected: life::sometimes(&mut dice, 100, published, 1, 200)
             .filter(|_| instant && articles.first().is_some_and(|a| a.slip == Slip::None)),
