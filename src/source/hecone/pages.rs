@@ -1,0 +1,220 @@
+//! Reads a stretch page by page until it is known to be whole.
+//!
+//! Rows can appear or go while pages are read, and then others move from page to page: one is met twice, another is
+//! skipped. A stretch counts when no id was met twice and as many were met as the last page says there are; else it is
+//! read again, then in halves, and at one minute wide it is accepted as it is and its rows are flagged.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    time::Duration,
+};
+
+use sha2::{Digest as _, Sha256};
+use tokio::sync::mpsc;
+
+use super::{
+    answer::{Page, follow, page},
+    client::Client,
+    wire::{Operation, Prepared},
+};
+use crate::{
+    domain::{Flag, Outcome, Record, StreamId, Window},
+    source::{Normalizer, ReadEnd, ReadEvent, SourceError},
+};
+
+/// Records go on in batches of so many.
+const BATCH: usize = 500;
+/// A stretch is not halved below this.
+const NARROWEST: Duration = Duration::from_mins(1);
+/// A stretch whose pages moved is read again so often before it is halved.
+const READ_AGAIN: u32 = 3;
+/// Pages in a row that may bring nothing new before paging is taken not to advance.
+const STALE_PAGES: u32 = 3;
+/// Rows beyond twice the first total before the pages are taken to be endless.
+const BEYOND: u64 = 100_000;
+/// Rows of one stretch of which no total is known.
+const MOST_ROWS: u64 = 20_000_000;
+
+/// One read of one stream.
+pub(super) struct Reading<'a> {
+    client: &'a Client,
+    normalize: &'a Normalizer,
+    stream: &'a StreamId,
+    events: mpsc::Sender<ReadEvent>,
+}
+
+/// How one round over all pages of a stretch ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Round {
+    /// All there, each once.
+    Whole,
+    /// Rows moved while it was read.
+    Moved,
+    /// The pages do not come to an end.
+    Endless,
+}
+
+/// What has been met in one round.
+#[derive(Default)]
+struct Met {
+    /// A digest of each id: the ids themselves would grow with the window.
+    ids: HashSet<[u8; 16]>,
+    before_page: usize,
+    rows: u64,
+    again: bool,
+    stale_pages: u32,
+    first_total: Option<u64>,
+    total: Option<u64>,
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn new(
+        client: &'a Client,
+        normalize: &'a Normalizer,
+        stream: &'a StreamId,
+        events: mpsc::Sender<ReadEvent>,
+    ) -> Self {
+        Self { client, normalize, stream, events }
+    }
+
+    /// Reads the stretch, in parts where its pages move.
+    pub(super) async fn run(self, stretch: Window) -> Result<ReadEnd, SourceError> {
+        let begun = self.client.link.machine_time();
+        let mut left = VecDeque::from([stretch]);
+        let mut complete = true;
+        while let Some(part) = left.pop_front() {
+            let halves = part.halves(NARROWEST);
+            match self.part(part, halves.is_none()).await? {
+                Round::Whole => {}
+                Round::Moved => match halves {
+                    Some((first, second)) => {
+                        tracing::info!(stream = %self.stream, window = %part, "pages keep moving, halving the window");
+                        left.push_front(second);
+                        left.push_front(first);
+                    }
+                    None => {
+                        complete = false;
+                        tracing::warn!(
+                            stream = %self.stream,
+                            window = %part,
+                            "pages kept moving in a window of one minute; its rows are kept and flagged unstable_window"
+                        );
+                    }
+                },
+                Round::Endless => {
+                    return Err(SourceError::Rejected(
+                        "pages without end, or the same page again and again".to_owned(),
+                    ));
+                }
+            }
+        }
+        // The answers of this read may have been the first to show the server's time.
+        Ok(ReadEnd { present: self.client.link.correct(begun), complete, served_from: None })
+    }
+
+    /// Reads one part until it is whole, at most four times. `accept`: it is too narrow to be halved, so what the last
+    /// round brought is kept even though its pages moved.
+    async fn part(&self, part: Window, accept: bool) -> Result<Round, SourceError> {
+        let mut ended = Round::Moved;
+        for round in 0..=READ_AGAIN {
+            // Whether rows must be flagged is known only at the end of a round; only one minute is ever held back.
+            let mut held = (accept && round == READ_AGAIN).then(Vec::new);
+            ended = self.round(part, &mut held).await?;
+            match (ended, held) {
+                (Round::Whole, None) => {}
+                (Round::Whole, Some(records)) => self.send(ReadEvent::Records(records)).await?,
+                (Round::Moved, Some(mut records)) => {
+                    records.iter_mut().for_each(flag);
+                    self.send(ReadEvent::Records(records)).await?;
+                    self.send(ReadEvent::Complete).await?;
+                    return Ok(ended);
+                }
+                (Round::Moved | Round::Endless, _) => {
+                    self.send(ReadEvent::Restart).await?;
+                    continue;
+                }
+            }
+            self.send(ReadEvent::Complete).await?;
+            return Ok(ended);
+        }
+        Ok(ended)
+    }
+
+    /// One round over all pages of a part. Sends the records of each page when it is whole, or holds them back.
+    async fn round(&self, part: Window, held: &mut Option<Vec<Record>>) -> Result<Round, SourceError> {
+        let mut met = Met::default();
+        let mut next = None;
+        let mut followed = HashSet::new();
+        let limit = self.client.config.page_limit;
+        loop {
+            let operation = match &next {
+                Some(url) => Operation::Next(url),
+                None => Operation::Page { window: part, offset: met.rows, limit },
+            };
+            let url = Prepared::new(&self.client.config, operation)?.url;
+            let present = self.client.link.present();
+            let Page { rows, total, next: link } = self.client.ask(operation, page).await?;
+            for batch in rows.chunks(BATCH) {
+                let records: Vec<Record> =
+                    batch.iter().map(|raw| (self.normalize)(self.stream, present, raw)).collect();
+                met.records(&records);
+                match held {
+                    Some(held) => held.extend(records),
+                    None => self.send(ReadEvent::Records(records)).await?,
+                }
+            }
+            met.page(rows.len() as u64, total);
+            if let Some(ended) = met.ended(rows.is_empty()) {
+                return Ok(ended);
+            }
+            next = link.and_then(|link| follow(&link, &url, met.rows)).filter(|url| followed.insert(url.clone()));
+        }
+    }
+
+    async fn send(&self, event: ReadEvent) -> Result<(), SourceError> {
+        self.events.send(event).await.map_err(|_| SourceError::Stopped)
+    }
+}
+
+impl Met {
+    fn records(&mut self, records: &[Record]) {
+        for record in records {
+            // What has no id counts by its text.
+            let key = if record.id.is_empty() { &*record.raw } else { record.id.as_str() };
+            let digest = Sha256::digest(key);
+            let mut id = [0; 16];
+            id.copy_from_slice(&digest[..16]);
+            self.again |= !self.ids.insert(id);
+        }
+    }
+
+    /// The records of a page have been met; `rows` of them.
+    fn page(&mut self, rows: u64, total: Option<u64>) {
+        let stale = rows > 0 && self.ids.len() == self.before_page;
+        self.stale_pages = if stale { self.stale_pages + 1 } else { 0 };
+        self.before_page = self.ids.len();
+        self.rows += rows;
+        self.total = total;
+        self.first_total = self.first_total.or(total);
+    }
+
+    /// Whether the round is over. A short page proves nothing: only the total does, or an empty page.
+    fn ended(&self, empty_page: bool) -> Option<Round> {
+        let most = self.first_total.map_or(MOST_ROWS, |total| total.saturating_mul(2).saturating_add(BEYOND));
+        if empty_page || self.total.is_some_and(|total| self.rows >= total) {
+            let all = self.total.is_none_or(|total| total == self.ids.len() as u64);
+            Some(if all && !self.again { Round::Whole } else { Round::Moved })
+        } else if self.stale_pages >= STALE_PAGES || self.rows > most {
+            Some(Round::Endless)
+        } else {
+            None
+        }
+    }
+}
+
+fn flag(record: &mut Record) {
+    match &mut record.outcome {
+        Outcome::Lines(lines) => lines.iter_mut().for_each(|line| _ = line.quality.insert(Flag::UnstableWindow)),
+        Outcome::Rejected(_) => {}
+    }
+}
