@@ -73,11 +73,7 @@ fn hex(bytes: &[u8]) -> String {
 /// A signed request to Alexela, as the vendor's script would send it.
 fn alexela(server: &Server, method: &str, target: &str, body: &str) -> (StatusCode, Value) {
     let date = httpdate::fmt_http_date(server.options.clock.now().into());
-    let md5: String = if body.is_empty() {
-        String::new()
-    } else {
-        hex(&md5::Md5::digest(body))
-    };
+    let md5: String = if body.is_empty() { String::new() } else { hex(&md5::Md5::digest(body)) };
     let uri = &target[target.find("/api/").unwrap()..];
     let psk = server.options.alexela.psk.expose_secret();
     let mut mac = Hmac::<sha2::Sha256>::new_from_slice(psk.as_bytes()).unwrap();
