@@ -334,6 +334,9 @@ pub struct SandboxArgs {
     /// The same seed makes the same sales
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+    /// Sales in the year before today; they go on at that rate
+    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    pub sales: u64,
 }
 
 /// `config`

@@ -1,8 +1,154 @@
-//! `demo`: everything on one machine with nothing configured.
+//! `demo`: everything on one machine with nothing configured: a private PostgreSQL, both vendors' sandbox with a year of
+//! invented sales, the daemon and its page.
 
-use super::{Exit, Failure, Global, args::DemoArgs};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
-// To be filled when the parts it calls are there.
-pub(super) async fn run(_args: DemoArgs, _global: &Global) -> Result<Exit, Failure> {
-    Err(Failure::new(Exit::Unexpected, "`demo` is not connected yet"))
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+
+use super::{Exit, Failure, Global, args::DemoArgs, output, run as daemon, start, summary};
+use crate::{
+    app::App,
+    clock::{Clock, SystemClock},
+    config::Config,
+    domain::Grid,
+    embedded::{Embedded, EmbeddedError, EmbeddedOptions},
+    lifecycle::Lifecycle,
+    sandbox::{self, Sandbox, WorldOptions},
+    schedule::Schedule,
+    warehouse::Warehouse,
+};
+
+/// Sales in the demonstration's year.
+const SALES: u64 = 20_000;
+/// The page's usual port; any free one when it is taken.
+const PAGE: u16 = 9464;
+
+/// What makes the demonstration's world, kept beside a kept database so that it is the same world again.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Made {
+    seed: u64,
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+}
+
+pub(super) async fn run(args: DemoArgs, global: &Global) -> Result<Exit, Failure> {
+    let life = start::lifecycle()?;
+    let made = made(args.keep.as_deref())?;
+    output::say("Starting a private PostgreSQL and both vendors' sandbox with a year of invented sales …");
+    let data_dir: Option<PathBuf> = args.keep.clone();
+    let database = Embedded::start(EmbeddedOptions { data_dir, durable: true }).await?;
+    let sandbox = sandbox(made, args.once).await?;
+    let app = App::new(configuration(&sandbox, made)?, Arc::new(SystemClock))?;
+    let warehouse = app.warehouse_at(&database.url())?;
+    warehouse.migrate().await?;
+    let exit = if args.once {
+        once(&app, &life, &warehouse, global).await?
+    } else {
+        live(&app, &life, &warehouse, &database).await?;
+        Exit::Done
+    };
+    warehouse.close().await;
+    sandbox.stop().await;
+    database.stop().await?;
+    Ok(exit)
+}
+
+/// The first full pass, and its summary.
+async fn once(app: &App, life: &Lifecycle, warehouse: &Warehouse, global: &Global) -> Result<Exit, Failure> {
+    let passes = app.passes(warehouse.clone(), |_, _| true);
+    let run = warehouse.begin_run("demo", &app.host).await?;
+    let bar = summary::Bar::follow(&passes.progress);
+    let done = passes.pass(&life.token()).await;
+    bar.finish();
+    let (windows, counts) = done.totals();
+    warehouse.end_run(run, done.outcome.as_str(), windows, &counts).await?;
+    summary::print(&done, global.json)?;
+    // Asked to stop, the demonstration has done all that it was asked.
+    Ok(if life.is_stopping() { Exit::Done } else { summary::exit(&done, None) })
+}
+
+/// The daemon with its page, until it is stopped.
+async fn live(app: &App, life: &Lifecycle, warehouse: &Warehouse, database: &Embedded) -> Result<(), Failure> {
+    let listener = match TcpListener::bind(("127.0.0.1", PAGE)).await {
+        Ok(listener) => listener,
+        Err(_) => daemon::listen(app).await?,
+    };
+    let address = listener.local_addr().map_err(|e| Failure::unexpected("the page has no address", e))?;
+    output::line(&format!(
+        "Status page  http://{address}/\nDatabase     {}\nStop it with Ctrl-C.",
+        database.psql_line()
+    ))?;
+    let passes = Arc::new(app.passes(warehouse.clone(), |_, _| true));
+    daemon::serve(app, life, warehouse, &passes, listener).await?;
+    life.finish(Duration::from_secs(5)).await.map_err(|died| Failure::unexpected("the demonstration stopped", died))
+}
+
+/// The world of the sandbox: with `--once` it stands still, so that a second pass over a kept database finds nothing new.
+async fn sandbox(made: Made, still: bool) -> Result<Sandbox, Failure> {
+    let world = WorldOptions {
+        seed: made.seed,
+        sales: SALES,
+        from: made.from,
+        to: made.to,
+        as_of: still.then_some(made.to),
+        ..WorldOptions::default()
+    };
+    let options = sandbox::Options { world, ..sandbox::Options::default() };
+    sandbox::start(options).await.map_err(|e| Failure::unexpected("the sandbox cannot be started", e))
+}
+
+/// The configuration that a user would write, with a bell every few seconds, and no day asked for that the sandbox's
+/// Alexela has forgotten already.
+fn configuration(sandbox: &Sandbox, made: Made) -> Result<Config, Failure> {
+    let mut config =
+        Config::from_text("demo", &sandbox::configuration(sandbox, "embedded", made.from), std::iter::empty())?;
+    let often =
+        Schedule::parse("*/10 * * * * *").map_err(|e| Failure::unexpected("the demonstration's schedule", e))?;
+    let served = sandbox::truth::alexela_horizon(SystemClock.now());
+    for account in &mut config.alexela {
+        account.schedule = often.clone();
+        account.start = account.start.max(served);
+    }
+    for account in &mut config.hecone {
+        account.schedule = often.clone();
+        account.page_limit = 200;
+        account.grid = Grid::days(7).unwrap_or(account.grid);
+    }
+    Ok(config)
+}
+
+/// What the world is made from: kept in the directory, if there is one.
+fn made(keep: Option<&Path>) -> Result<Made, Failure> {
+    let now = SystemClock.now();
+    let midnight = now.date_naive().and_time(chrono::NaiveTime::MIN).and_utc();
+    let new = Made { seed: 1, from: midnight - TimeDelta::days(365), to: now };
+    let Some(directory) = keep else { return Ok(new) };
+    let file = directory.join("demo.json");
+    let broken = |what: &str, error: Box<dyn std::error::Error + Send + Sync>| {
+        Failure::usage(format!("{} cannot be {what}", file.display()))
+            .because(error)
+            .next("Choose another directory for --keep, or empty this one.")
+    };
+    match std::fs::read(&file) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|e| broken("understood", e.into())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            std::fs::create_dir_all(directory).map_err(|e| broken("written", e.into()))?;
+            let bytes = serde_json::to_vec(&new).map_err(|e| broken("written", e.into()))?;
+            std::fs::write(&file, bytes).map_err(|e| broken("written", e.into()))?;
+            Ok(new)
+        }
+        Err(error) => Err(broken("read", error.into())),
+    }
+}
+
+impl From<EmbeddedError> for Failure {
+    fn from(error: EmbeddedError) -> Self {
+        Self::new(Exit::Database, "the private database cannot be used").because(error)
+    }
 }

@@ -67,8 +67,8 @@ pub struct Cli {
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Everywhere")]
 pub struct Global {
-    /// The configuration [default: $FUELSYNC_CONFIG, ./fuelsync.toml, /etc/fuelsync/fuelsync.toml]
-    #[arg(long, value_name = "FILE", global = true)]
+    /// The configuration file.
+    #[arg(long, value_name = "FILE", global = true, help = CONFIG_HELP)]
     pub config: Option<PathBuf>,
     /// Print one JSON document instead of a table
     #[arg(long, global = true)]
@@ -136,6 +136,8 @@ const STYLES: Styles = Styles::styled()
     .usage(AnsiColor::Green.on_default().bold())
     .literal(AnsiColor::Cyan.on_default().bold())
     .placeholder(AnsiColor::Cyan.on_default());
+
+const CONFIG_HELP: &str = "The configuration [default: $FUELSYNC_CONFIG, ./fuelsync.toml, /etc/fuelsync/fuelsync.toml]";
 
 const EXAMPLES: &str = "\
 Examples:

@@ -86,7 +86,7 @@ impl<'v> Given<'v> {
 
     pub(super) fn duration(self, least: Duration) -> Parsed<Duration> {
         // Ten years: far beyond any use, and no sum with a time can overflow.
-        let most = Duration::from_secs(3_660 * 86_400);
+        let most = Duration::from_hours(10 * 366 * 24);
         let length = units::duration(self.text()?).ok_or_else(wrong)?;
         if length > most {
             return Err("more than ten years".to_owned());

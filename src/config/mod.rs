@@ -137,11 +137,8 @@ fn read_all(file: Option<(PathBuf, &str)>, env: Vec<(String, String)>, accounts:
         },
     };
     let variables = variables::Layer::over(document.table(), env, &mut reading.faults);
-    let merged = match layers::merge(document, variables) {
-        Ok(merged) => merged,
-        // Both layers are in memory and well-formed, so this is a defect; its text holds no value.
-        Err(_) => return Faults::unless(reading.faults, None),
-    };
+    // Both layers are in memory and well-formed: that they cannot be merged would be a defect, and is said as one.
+    let Ok(merged) = layers::merge(document, variables) else { return Faults::unless(reading.faults, None) };
     let config = read_sections(&mut reading, &merged);
     if accounts && !["hecone", "alexela"].iter().any(|vendor| merged.contains_key(*vendor)) {
         let place = reading.place(&Origin::Default);

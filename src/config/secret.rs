@@ -46,13 +46,11 @@ impl Section<'_> {
             (Some(plain), path) if path.is_none() || is_variable(plain) => {
                 let (given, origin) = given_by(plain);
                 let from = self.named(&origin);
-                match given.text() {
-                    Ok(text) => (text.to_owned(), origin, from),
-                    Err(_) => {
-                        self.note(name, &origin, given.describe(true), key.kind.allowed());
-                        return None;
-                    }
-                }
+                let Ok(text) = given.text() else {
+                    self.note(name, &origin, given.describe(true), key.kind.allowed());
+                    return None;
+                };
+                (text.to_owned(), origin, from)
             }
             (_, path) => {
                 let (text, origin) = self.secret_file(&in_file, path?)?;

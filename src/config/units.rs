@@ -34,7 +34,7 @@ pub fn duration(text: &str) -> Option<Duration> {
 pub fn show_duration(duration: Duration) -> String {
     let milliseconds = duration.as_millis();
     for (unit, length) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)] {
-        if milliseconds > 0 && milliseconds % length == 0 {
+        if milliseconds > 0 && milliseconds.is_multiple_of(length) {
             return format!("{}{unit}", milliseconds / length);
         }
     }

@@ -127,7 +127,7 @@ impl Variable {
         let section = self.section.name;
         let (root, keys) = match (lists.get_mut(section), self.rest.split_first()) {
             (Some(names), Some((segment, keys))) => {
-                let index = self.entry(segment, keys, names).map_err(|fault| faults.push(fault)).ok()?;
+                let index = self.entry(segment, keys, names).map_err(|fault| faults.push(*fault)).ok()?;
                 (format!("{section}[{index}]"), keys)
             }
             _ => (section.to_owned(), self.rest.as_slice()),
@@ -153,7 +153,7 @@ impl Variable {
     }
 
     /// The place in the list that a segment stands for, adding one where an index follows the last.
-    fn entry(&self, segment: &str, keys: &[String], names: &mut Vec<String>) -> Result<usize, Fault> {
+    fn entry(&self, segment: &str, keys: &[String], names: &mut Vec<String>) -> Result<usize, Box<Fault>> {
         let section = self.section.name;
         if let Ok(index) = segment.parse::<usize>() {
             if index == names.len() {
@@ -162,7 +162,7 @@ impl Variable {
             let Some(name) = names.get_mut(index) else {
                 let found = format!("entry {index} of {section}, which has {}", names.len());
                 let allowed = format!("an index from 0 to {}", names.len());
-                return Err(fault(&self.name, section, &found, &allowed));
+                return Err(Box::new(fault(&self.name, section, &found, &allowed)));
             };
             if matches!(keys, [key] if key == "name") {
                 *name = as_segment(&self.text);
@@ -172,12 +172,10 @@ impl Variable {
         let mut matching = (0..names.len()).filter(|index| names[*index] == segment && self.section.has_names());
         match (matching.next(), matching.next()) {
             (Some(index), None) => Ok(index),
-            (Some(_), Some(_)) => Err(fault(
-                &self.name,
-                section,
-                &format!("{segment:?}, which stands for more than one account"),
-                "the account's index instead of its name",
-            )),
+            (Some(_), Some(_)) => {
+                let found = format!("{segment:?}, which stands for more than one account");
+                Err(Box::new(fault(&self.name, section, &found, "the account's index instead of its name")))
+            }
             (None, _) => {
                 let known: Vec<_> = names.iter().filter(|n| !n.is_empty()).map(|n| n.to_uppercase()).collect();
                 let found =
@@ -187,7 +185,7 @@ impl Variable {
                 } else {
                     format!("an index, counted from 0, or an account's name: {}", known.join(", "))
                 };
-                Err(fault(&self.name, section, &found, &allowed))
+                Err(Box::new(fault(&self.name, section, &found, &allowed)))
             }
         }
     }

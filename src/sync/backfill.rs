@@ -195,16 +195,17 @@ async fn plan(
         return Ok(Todo::default());
     };
     let wanted = reader.source.widen(stream.source, wanted);
+    let gaps = reader.warehouse.gaps(stream).await?;
     let horizon = reader.source.horizon(stream.source, present);
     let ledger = reader.warehouse.ledger(stream, DateTime::<Utc>::MIN_UTC).await?;
     if let Some(beyond) = horizon.and_then(|horizon| Window::new(wanted.start(), wanted.end().min(horizon))) {
-        let gaps = reader.warehouse.gaps(stream).await?;
         let read = ledger.iter().filter(|entry| entry.read_through.is_some()).map(|entry| entry.window);
-        for lost in beyond.minus(read.chain(gaps)) {
+        for lost in beyond.minus(read.chain(gaps.iter().copied())) {
             reader.lose(stream, lost, summary).await?;
         }
     }
     let from = horizon.map_or(wanted.start(), |horizon| wanted.start().max(horizon));
+    let from = gaps.iter().filter(|gap| gap.start() <= from).map(Window::end).fold(from, DateTime::max);
     let Some(served) = Window::new(from, wanted.end()) else { return Ok(Todo::default()) };
     Ok(windows(served, reader.grid, &ledger, present, asked.again))
 }
@@ -248,8 +249,12 @@ async fn one(
                     reader.warehouse.note_failure(stream, window, &error.to_string()).await?;
                     Err(error)
                 }
-                Disposition::Gap
-                | Disposition::StopAccount
+                // The next round plans what is left of it.
+                Disposition::Gap => {
+                    reader.lose(stream, error.lost(&read), &mut StreamSummary::new(stream.clone())).await?;
+                    Ok(None)
+                }
+                Disposition::StopAccount
                 | Disposition::SwitchOff
                 | Disposition::Rest
                 | Disposition::StopPass

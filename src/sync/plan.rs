@@ -96,8 +96,7 @@ pub fn plan(rules: &Rules<'_>, standing: &Standing<'_>) -> Plan {
     let head = if position > floor { (position - rules.overlap).max(floor) } else { floor };
     let mut blocked = false;
     for tile in tiles(rules, standing, floor) {
-        let oldest = standing.horizon.unwrap_or(tile.window.start());
-        let Some(served) = clip(tile.window, oldest, present) else { continue };
+        let Some(served) = clip(tile.window, oldest_served(standing, tile.window), present) else { continue };
         let was_read = tile.entry.is_some_and(|entry| entry.read_through.is_some());
         let in_head = tile.window.end() > head;
         if was_read && !in_head {
@@ -124,6 +123,12 @@ fn clip(window: Window, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<Window
     Window::new(window.start().max(from), window.end().min(to))
 }
 
+/// From where on the source serves a window: behind its horizon, and behind what it is known to have lost of it.
+fn oldest_served(standing: &Standing<'_>, window: Window) -> DateTime<Utc> {
+    let oldest = standing.horizon.map_or(window.start(), |horizon| horizon.max(window.start()));
+    standing.gaps.iter().filter(|gap| gap.start() <= oldest).map(Window::end).fold(oldest, DateTime::max)
+}
+
 /// What `start` asks for, the source no longer serves, was never read and is not yet recorded.
 fn lost(rules: &Rules<'_>, standing: &Standing<'_>) -> Vec<Window> {
     let Some(wanted) = standing.horizon.and_then(|horizon| Window::new(rules.start, horizon.min(standing.present)))
@@ -141,14 +146,16 @@ fn read_part(entry: &Entry) -> Option<Window> {
 
 /// Up to where everything has been read without a gap, with what is lost left behind.
 fn position(rules: &Rules<'_>, standing: &Standing<'_>, floor: DateTime<Utc>) -> DateTime<Utc> {
-    let mut position = standing.watermark.map_or(floor, |watermark| watermark.max(floor));
-    for entry in standing.ledger {
-        let Some(read_through) = entry.read_through else { continue };
-        if entry.window.start() <= position && position < entry.window.end() {
-            position = position.max(entry.window.end().min(read_through - rules.publish_delay));
-        }
-    }
-    position
+    let read = standing.ledger.iter().filter_map(|entry| {
+        let read_through = entry.read_through?;
+        Window::new(entry.window.start(), entry.window.end().min(read_through - rules.publish_delay))
+    });
+    let mut settled: Vec<_> = read.chain(standing.gaps.iter().copied()).collect();
+    settled.sort_unstable();
+    let start = standing.watermark.map_or(floor, |watermark| watermark.max(floor));
+    settled
+        .into_iter()
+        .fold(start, |position, piece| if piece.start() <= position { position.max(piece.end()) } else { position })
 }
 
 /// A window of the ledger, or a new one.

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     open,
-    plan::{self, Read, Rules, Standing},
+    plan::{self, Plan, Read, Rules, Standing},
     summary::{Progress, StreamOutcome, StreamSummary},
     window::{self, Disposition, Hold, WindowError},
 };
@@ -24,6 +24,9 @@ use crate::{
 
 /// Age past which an open `HecOne` transaction is no longer looked after (NOTES: "until it is final or 30 days old").
 pub const SETTLED_AFTER: Duration = Duration::from_secs(30 * 86_400);
+
+/// Times that a pass plans anew because of what it found to be lost at the source.
+const REPLANS: usize = 10;
 
 /// What a pass over a stream works with.
 #[derive(Debug, Clone)]
@@ -114,30 +117,55 @@ impl Reader {
         summary: &mut StreamSummary,
         stop: &CancellationToken,
     ) -> Result<(), WindowError> {
+        let mut reads = Vec::new();
+        // What is found to be lost at the source changes the plan: nothing behind it may move the watermark before.
+        for _ in 0..REPLANS {
+            let plan = self.plan(stream, lease, summary).await?;
+            self.progress.plan(plan.reads.len().saturating_sub(self.progress.open()));
+            let done = self.carry_out(stream, &plan, lease, summary, stop).await?;
+            reads.extend(plan.reads);
+            if done {
+                break;
+            }
+        }
+        open::refresh(self, stream, lease, &reads, summary, stop).await
+    }
+
+    async fn plan(&self, stream: &StreamId, lease: &Lease, summary: &mut StreamSummary) -> Result<Plan, WindowError> {
         let rules = self.rules(stream.source);
         let present = self.source.present();
         let oldest_rule = rules.reread.last().map_or(Duration::ZERO, |rule| rule.younger_than);
         let ledger = self.warehouse.ledger(stream, present - oldest_rule).await?;
         let gaps = self.warehouse.gaps(stream).await?;
         let horizon = self.source.horizon(stream.source, present);
-        let plan = plan::plan(
-            &rules,
-            &Standing { watermark: summary.watermark, ledger: &ledger, gaps: &gaps, present, horizon },
-        );
-        self.progress.plan(plan.reads.len());
+        let watermark = self.warehouse.watermark(stream).await?;
+        let plan = plan::plan(&rules, &Standing { watermark, ledger: &ledger, gaps: &gaps, present, horizon });
         for lost in &plan.lost {
             self.lose(stream, *lost, summary).await?;
         }
         if let Some(to) = plan.advance {
             self.warehouse.advance_watermark(stream, lease, to).await?;
         }
+        Ok(plan)
+    }
+
+    /// Reads what a plan says; `false` when the rest of it must be planned anew.
+    async fn carry_out(
+        &self,
+        stream: &StreamId,
+        plan: &Plan,
+        lease: &Lease,
+        summary: &mut StreamSummary,
+        stop: &CancellationToken,
+    ) -> Result<bool, WindowError> {
         let mut failure = None;
         for read in &plan.reads {
             if stop.is_cancelled() {
                 return Err(WindowError::Stopped);
             }
             match self.one(stream, read, lease, summary, stop).await {
-                Ok(()) => {}
+                Ok(true) => {}
+                Ok(false) => return Ok(false),
                 // A window that is only read again must not keep the others from it; the head and what was never read must.
                 Err(error)
                     if !read.moves_watermark && summary.windows > 0 && error.disposition() == Disposition::NextPass =>
@@ -148,11 +176,10 @@ impl Reader {
             }
         }
         self.warehouse.mark_final(stream, &plan.settled).await?;
-        open::refresh(self, stream, lease, &plan.reads, summary, stop).await?;
-        failure.map_or(Ok(()), Err)
+        failure.map_or(Ok(true), Err)
     }
 
-    /// Reads one window under the lease.
+    /// Reads one window under the lease; `false` when a part of it is lost, so that the plan no longer holds.
     async fn one(
         &self,
         stream: &StreamId,
@@ -160,7 +187,7 @@ impl Reader {
         lease: &Lease,
         summary: &mut StreamSummary,
         stop: &CancellationToken,
-    ) -> Result<(), WindowError> {
+    ) -> Result<bool, WindowError> {
         let asked_at = self.warehouse.renew_lease(stream, lease, self.settings.lease).await?;
         let done = window::read_window(
             &self.warehouse,
@@ -186,11 +213,10 @@ impl Reader {
             }
             Err(error) => match error.disposition() {
                 // Nothing is lost: a younger read of this window stands.
-                Disposition::Drop => Ok(()),
+                Disposition::Drop => Ok(true),
                 Disposition::Gap => {
-                    let lost = Window::new(read.window.start(), read.stretch.end().min(read.window.end()))
-                        .unwrap_or(read.window);
-                    self.lose(stream, lost, summary).await
+                    self.lose(stream, error.lost(read), summary).await?;
+                    Ok(false)
                 }
                 Disposition::NextPass => {
                     self.warehouse.note_failure(stream, read.window, &error.to_string()).await?;

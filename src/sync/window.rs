@@ -166,6 +166,18 @@ pub enum Disposition {
 }
 
 impl WindowError {
+    /// What of a read is lost when the source says that it no longer serves it: up to the end of the last day that it
+    /// refused, or all that was asked for.
+    pub fn lost(&self, read: &Read) -> Window {
+        let refused = match self {
+            Self::Source(SourceError::BeyondHorizon { from, .. }) => {
+                from.checked_add_signed(chrono::TimeDelta::days(1))
+            }
+            Self::Source(_) | Self::Warehouse(_) | Self::Deadline(_) | Self::Stopped => None,
+        };
+        refused.and_then(|end| Window::new(read.stretch.start(), end.min(read.stretch.end()))).unwrap_or(read.stretch)
+    }
+
     /// The one decision. Exhaustive on purpose.
     pub const fn disposition(&self) -> Disposition {
         use crate::{source::Disposition as S, warehouse::Disposition as W};

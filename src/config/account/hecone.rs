@@ -19,7 +19,7 @@ pub(in crate::config) const KEYS: &[Key] = &[
     Key::required("client_secret", Type::Secret(1), "With what."),
     Key::or("schedule", Type::Schedule, "0 */5 * * * *", "When run polls: six cron fields, seconds first, UTC."),
     Key::required("start", Type::Moment, "The first day (or time) ever to read."),
-    Key::or("window", Type::Duration(Duration::from_secs(60)), "6h", "How long a window of this account is."),
+    Key::or("window", Type::Duration(Duration::from_mins(1)), "6h", "How long a window of this account is."),
     Key::or("page_limit", Type::Count(1, 100_000), "100", "Rows asked for in one page."),
     Key::or("requests_per_second", Type::Count(1, 10_000), "5", "Rate limit; one second's worth is allowed at once."),
     Key::or("login_path", Type::Path(""), "/login", "Path of the login."),

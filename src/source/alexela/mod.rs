@@ -1,9 +1,9 @@
 //! Alexela OCC Partners: payment cards by contract, bonus cards, charging.
 //!
-//! [`sign`] signs a request, a pure function of its parts; [`wire`] writes the five operations as URLs and bodies;
-//! [`verdict`] says what an error of this vendor means; [`client`] sends, with the clock corrected and a refusal
-//! remembered; [`read`] reads a stretch of a stream within the vendor's limits (60 days a request, 5 months back);
-//! [`calendar`] knows these limits; [`mod@normalize`] makes a row of a record; [`examine`] looks around for `check`.
+//! `sign` signs a request, a pure function of its parts; `wire` writes the five operations as URLs and bodies;
+//! `verdict` says what an error of this vendor means; `client` sends, with the clock corrected and a refusal
+//! remembered; `read` reads a stretch of a stream within the vendor's limits (60 days a request, 5 months back);
+//! `calendar` knows these limits; `normalize` makes a row of a record; `examine` looks around for `check`.
 
 mod calendar;
 mod client;

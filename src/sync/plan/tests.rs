@@ -1,1 +1,208 @@
+use chrono::TimeDelta;
+use proptest::prelude::*;
 
+use super::*;
+
+const HOUR: i64 = 3_600;
+const DAY: i64 = 24 * HOUR;
+
+fn at(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(seconds, 0).expect("a time")
+}
+
+fn window(start: i64, end: i64) -> Window {
+    Window::new(at(start), at(end)).expect("a window")
+}
+
+const REREAD: [Reread; 2] = [
+    Reread { younger_than: Duration::from_secs(2 * 86_400), every: Duration::from_secs(3_600) },
+    Reread { younger_than: Duration::from_secs(45 * 86_400), every: Duration::from_secs(86_400) },
+];
+
+fn rules(start: i64) -> Rules<'static> {
+    Rules {
+        start: at(start),
+        grid: Grid::new(Duration::from_secs(6 * 3_600)).expect("a grid"),
+        publish_delay: Duration::from_mins(15),
+        overlap: Duration::from_hours(2),
+        reread: &REREAD,
+        settled_after: None,
+    }
+}
+
+fn standing(ledger: &[Entry], watermark: Option<i64>, present: i64) -> Standing<'_> {
+    Standing { watermark: watermark.map(at), ledger, gaps: &[], present: at(present), horizon: None }
+}
+
+fn read_at(start: i64, end: i64, read: i64) -> Entry {
+    Entry {
+        window: window(start, end),
+        read_through: Some(at(read)),
+        full_read_at: Some(at(read)),
+        is_final: false,
+        is_claimed: false,
+        can_change: true,
+    }
+}
+
+#[test]
+fn a_new_stream_is_read_from_its_start_to_the_present_in_order() {
+    let plan = plan(&rules(3 * HOUR), &standing(&[], None, 14 * HOUR));
+    let windows: Vec<_> = plan.reads.iter().map(|read| (read.window, read.stretch)).collect();
+    assert_eq!(
+        windows,
+        [
+            (window(3 * HOUR, 6 * HOUR), window(3 * HOUR, 6 * HOUR)),
+            (window(6 * HOUR, 12 * HOUR), window(6 * HOUR, 12 * HOUR)),
+            (window(12 * HOUR, 18 * HOUR), window(12 * HOUR, 14 * HOUR)),
+        ]
+    );
+    assert!(plan.reads.iter().all(|read| read.moves_watermark));
+    assert_eq!(plan.advance, None);
+}
+
+#[test]
+fn the_watermark_stays_behind_the_source_and_within_its_window() {
+    let read = Read { window: window(0, 6 * HOUR), stretch: window(0, 6 * HOUR), moves_watermark: true };
+    let delay = Duration::from_mins(15);
+    assert_eq!(read.watermark(at(5 * HOUR), delay), Some(at(5 * HOUR - 900)));
+    assert_eq!(read.watermark(at(9 * HOUR), delay), Some(at(6 * HOUR)));
+    assert_eq!(Read { moves_watermark: false, ..read }.watermark(at(9 * HOUR), delay), None);
+}
+
+#[test]
+fn the_head_starts_again_before_the_watermark_across_the_windows_it_touches() {
+    let ledger = [read_at(0, 6 * HOUR, 7 * HOUR), read_at(6 * HOUR, 12 * HOUR, 7 * HOUR)];
+    let mut ledger = ledger;
+    for entry in &mut ledger {
+        entry.full_read_at = Some(at(7 * HOUR));
+    }
+    let plan = plan(&rules(0), &standing(&ledger, Some(6 * HOUR + 2_700), 7 * HOUR + 600));
+    let reads: Vec<_> = plan.reads.iter().map(|read| (read.window, read.stretch)).collect();
+    let head = 6 * HOUR + 2_700 - 2 * HOUR;
+    assert_eq!(
+        reads,
+        [
+            (window(0, 6 * HOUR), window(head, 6 * HOUR)),
+            (window(6 * HOUR, 12 * HOUR), window(6 * HOUR, 7 * HOUR + 600))
+        ]
+    );
+}
+
+#[test]
+fn a_window_is_read_again_whole_by_its_age() {
+    let now = 30 * DAY;
+    let due = Entry { full_read_at: Some(at(now - DAY)), ..read_at(10 * DAY, 10 * DAY + 6 * HOUR, now - DAY) };
+    let fresh = Entry { full_read_at: Some(at(now - DAY + 1)), ..read_at(11 * DAY, 11 * DAY + 6 * HOUR, now - DAY) };
+    let ledger = [due.clone(), fresh];
+    let plan = plan(&rules(29 * DAY), &standing(&ledger, Some(now - 900), now));
+    let again: Vec<_> =
+        plan.reads.iter().filter(|read| read.window.end() < at(29 * DAY)).map(|read| read.window).collect();
+    assert_eq!(again, [due.window]);
+}
+
+#[test]
+fn past_the_last_rule_only_a_window_that_can_still_change_is_read() {
+    let now = 100 * DAY;
+    let changing = read_at(10 * DAY, 10 * DAY + 6 * HOUR, 20 * DAY);
+    let decided = Entry { can_change: false, ..read_at(11 * DAY, 11 * DAY + 6 * HOUR, 20 * DAY) };
+    let ledger = [changing.clone(), decided.clone()];
+    let plan = plan(&rules(99 * DAY), &standing(&ledger, Some(now - 900), now));
+    assert!(plan.reads.iter().any(|read| read.window == changing.window));
+    assert_eq!(plan.settled, [decided.window]);
+    let settled = Rules { settled_after: Some(Duration::from_secs(30 * 86_400)), ..rules(99 * DAY) };
+    let plan = super::plan(&settled, &standing(&ledger, Some(now - 900), now));
+    assert_eq!(plan.settled, [changing.window, decided.window]);
+}
+
+#[test]
+fn what_the_source_no_longer_serves_is_lost_once_and_left_behind() {
+    let horizon = Some(at(10 * DAY));
+    let known = [window(0, 5 * DAY)];
+    let ledger = [read_at(7 * DAY, 7 * DAY + 6 * HOUR, 8 * DAY)];
+    let lost = plan(&rules(0), &Standing { gaps: &known, horizon, ..standing(&ledger, None, 11 * DAY) });
+    assert_eq!(lost.lost, [window(5 * DAY, 7 * DAY), window(7 * DAY + 6 * HOUR, 10 * DAY)]);
+    assert_eq!(lost.advance, Some(at(10 * DAY)));
+    assert_eq!(lost.reads.first().map(|read| read.window.start()), Some(at(10 * DAY)));
+    assert_eq!(lost.settled, [ledger[0].window], "a window that is no longer served is final");
+}
+
+#[test]
+fn what_a_backfill_has_read_is_passed_over_and_what_it_is_reading_is_waited_for() {
+    let done = read_at(0, 6 * HOUR, 3 * DAY);
+    let ledger = [done.clone()];
+    let after = plan(&rules(0), &standing(&ledger, None, 3 * DAY));
+    assert_eq!(after.advance, Some(at(6 * HOUR)));
+    let claimed = Entry { is_claimed: true, read_through: None, full_read_at: None, ..read_at(6 * HOUR, 12 * HOUR, 0) };
+    let ledger = [done, claimed];
+    let waiting = plan(&rules(0), &standing(&ledger, Some(6 * HOUR), 3 * DAY));
+    assert!(
+        waiting.reads.iter().all(|read| read.window.end() <= at(6 * HOUR)),
+        "nothing behind it moves the watermark: {waiting:?}"
+    );
+}
+
+#[test]
+fn an_earlier_start_is_filled_without_moving_the_watermark_back() {
+    let ledger = [read_at(12 * HOUR, 18 * HOUR, 20 * HOUR)];
+    let plan = plan(&rules(0), &standing(&ledger, Some(18 * HOUR), 20 * HOUR));
+    let filled: Vec<_> = plan.reads.iter().filter(|read| !read.moves_watermark).map(|read| read.window).collect();
+    assert_eq!(filled, [window(0, 6 * HOUR), window(6 * HOUR, 12 * HOUR)]);
+    assert!(plan.advance.is_none_or(|to| to >= at(18 * HOUR)));
+}
+
+/// Reads what a plan says, as the warehouse would note it.
+fn carry_out(
+    ledger: &mut Vec<Entry>,
+    watermark: &mut Option<DateTime<Utc>>,
+    plan: &Plan,
+    present: DateTime<Utc>,
+    rules: &Rules<'_>,
+) {
+    *watermark = (*watermark).max(plan.advance);
+    for read in &plan.reads {
+        let whole = read.stretch.start() <= read.window.start() && read.stretch.end() >= read.window.end().min(present);
+        let known = ledger.iter().position(|entry| entry.window.start() == read.window.start());
+        let at = known.unwrap_or_else(|| {
+            ledger.push(Entry {
+                full_read_at: None,
+                ..read_at(read.window.start().timestamp(), read.window.end().timestamp(), 0)
+            });
+            ledger.len() - 1
+        });
+        ledger[at].read_through = Some(present);
+        if whole {
+            ledger[at].full_read_at = Some(present);
+        }
+        *watermark = (*watermark).max(read.watermark(present, rules.publish_delay));
+    }
+    ledger.sort_by_key(|entry| entry.window);
+}
+
+proptest! {
+    /// Whatever the times of the passes and the grid at each, windows never overlap, everything from the start to the
+    /// present has been asked for, and the watermark rises to `publish_delay` behind the present.
+    #[test]
+    fn nothing_is_ever_left_out(start in 0i64..100_000, steps in prop::collection::vec((1i64..200_000, 1u64..40), 1..12)) {
+        let mut ledger = Vec::new();
+        let mut watermark = None;
+        let mut present = at(start);
+        for (step, hours) in steps {
+            present += TimeDelta::seconds(step);
+            let rules = Rules { grid: Grid::new(Duration::from_hours(hours)).ok_or_else(|| TestCaseError::fail("grid"))?, ..rules(start) };
+            let plan = plan(&rules, &Standing { watermark, ledger: &ledger, gaps: &[], present, horizon: None });
+            let before = watermark;
+            carry_out(&mut ledger, &mut watermark, &plan, present, &rules);
+            prop_assert!(watermark >= before);
+            for pair in ledger.windows(2) {
+                prop_assert!(pair[0].window.end() <= pair[1].window.start(), "overlap: {:?}", pair);
+            }
+            let all = Window::new(at(start), present).ok_or_else(|| TestCaseError::fail("time"))?;
+            prop_assert_eq!(all.minus(ledger.iter().map(|entry| entry.window)), Vec::<Window>::new());
+            if present - rules.publish_delay > at(start) {
+                prop_assert_eq!(watermark, Some(present - rules.publish_delay));
+            }
+            prop_assert!(watermark.is_none_or(|w| w <= present - rules.publish_delay || w <= at(start)));
+        }
+    }
+}
