@@ -209,7 +209,7 @@ impl Reader {
                     self.lose(stream, unserved, summary).await?;
                 }
                 tracing::debug!(window = %read.window, fetched = done.counts.fetched, inserted = done.counts.inserted, updated = done.counts.updated, "window written");
-                Ok(())
+                Ok(true)
             }
             Err(error) => match error.disposition() {
                 // Nothing is lost: a younger read of this window stands.

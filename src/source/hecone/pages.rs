@@ -1,8 +1,9 @@
 //! Reads a stretch page by page until it is known to be whole.
 //!
 //! Rows can appear or go while pages are read, and then others move from page to page: one is met twice, another is
-//! skipped. A stretch counts when no id was met twice and as many were met as the last page says there are; else it is
-//! read again, then in halves, and at one minute wide it is accepted as it is and its rows are flagged.
+//! skipped. A stretch counts when no id was met twice, as many were met as the last page says there are, and no page said
+//! fewer than the one before it (a row that went lets another move to a page already read). Else it is read again, then
+//! in halves, and at one minute wide it is accepted as it is and its rows are flagged.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -61,7 +62,8 @@ struct Met {
     ids: HashSet<[u8; 16]>,
     before_page: usize,
     rows: u64,
-    again: bool,
+    /// An id was met twice, or the total shrank.
+    moved: bool,
     stale_pages: u32,
     first_total: Option<u64>,
     total: Option<u64>,
@@ -86,13 +88,12 @@ impl<'a> Reading<'a> {
             let halves = part.halves(NARROWEST);
             match self.part(part, halves.is_none()).await? {
                 Round::Whole => {}
-                Round::Moved => match halves {
-                    Some((first, second)) => {
+                Round::Moved => {
+                    if let Some((first, second)) = halves {
                         tracing::info!(stream = %self.stream, window = %part, "pages keep moving, halving the window");
                         left.push_front(second);
                         left.push_front(first);
-                    }
-                    None => {
+                    } else {
                         complete = false;
                         tracing::warn!(
                             stream = %self.stream,
@@ -100,7 +101,7 @@ impl<'a> Reading<'a> {
                             "pages kept moving in a window of one minute; its rows are kept and flagged unstable_window"
                         );
                     }
-                },
+                }
                 Round::Endless => {
                     return Err(SourceError::Rejected(
                         "pages without end, or the same page again and again".to_owned(),
@@ -184,7 +185,7 @@ impl Met {
             let digest = Sha256::digest(key);
             let mut id = [0; 16];
             id.copy_from_slice(&digest[..16]);
-            self.again |= !self.ids.insert(id);
+            self.moved |= !self.ids.insert(id);
         }
     }
 
@@ -194,6 +195,7 @@ impl Met {
         self.stale_pages = if stale { self.stale_pages + 1 } else { 0 };
         self.before_page = self.ids.len();
         self.rows += rows;
+        self.moved |= matches!((self.total, total), (Some(before), Some(now)) if now < before);
         self.total = total;
         self.first_total = self.first_total.or(total);
     }
@@ -203,7 +205,7 @@ impl Met {
         let most = self.first_total.map_or(MOST_ROWS, |total| total.saturating_mul(2).saturating_add(BEYOND));
         if empty_page || self.total.is_some_and(|total| self.rows >= total) {
             let all = self.total.is_none_or(|total| total == self.ids.len() as u64);
-            Some(if all && !self.again { Round::Whole } else { Round::Moved })
+            Some(if all && !self.moved { Round::Whole } else { Round::Moved })
         } else if self.stale_pages >= STALE_PAGES || self.rows > most {
             Some(Round::Endless)
         } else {

@@ -82,10 +82,10 @@ impl<'a> Prepared<'a> {
             }
             Operation::Create(_) => url(config, path, &[])?,
         };
-        let name = match &method {
-            &Method::GET => "GET",
-            &Method::POST => "POST",
-            &Method::PUT => "PUT",
+        let name = match method {
+            Method::GET => "GET",
+            Method::POST => "POST",
+            Method::PUT => "PUT",
             _ => "PATCH",
         };
         let call = Call { method: name, path, harmless: body.is_none() };

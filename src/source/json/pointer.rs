@@ -18,11 +18,6 @@ impl Pointer {
         Some(Self { parts, text: text.to_owned() })
     }
 
-    /// As it was written.
-    pub(crate) fn as_str(&self) -> &str {
-        &self.text
-    }
-
     /// As a path in a record, for a reader: without the first slash.
     pub(crate) fn path(&self) -> &str {
         &self.text[1..]
