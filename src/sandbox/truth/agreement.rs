@@ -114,6 +114,15 @@ impl Read {
     }
 }
 
+fn context<'a>(
+    stream: &'a StreamId,
+    now: DateTime<Utc>,
+    products: &'a ProductRules,
+    privacy: &'a Guard,
+) -> Context<'a> {
+    Context { stream, present: now, products, privacy }
+}
+
 fn normalized(world: &World, now: DateTime<Utc>) -> Read {
     let privacy = Privacy {
         card_number: Rule::Mask,
@@ -122,14 +131,6 @@ fn normalized(world: &World, now: DateTime<Utc>) -> Read {
         receipt_email: Rule::Drop,
         hash_key: None,
     };
-    fn context<'a>(
-        stream: &'a StreamId,
-        now: DateTime<Utc>,
-        products: &'a ProductRules,
-        privacy: &'a Guard,
-    ) -> Context<'a> {
-        Context { stream, present: now, products, privacy }
-    }
     let (guard, products) = (Guard::new(&privacy), ProductRules::default());
     let mut read = Read { rows: Vec::new(), methods: BTreeSet::new(), rejected: Vec::new() };
     world.with(now, |store| {
