@@ -13,6 +13,7 @@ use crate::{
     source::{
         Context, Normalizer, Source,
         alexela::{self, AlexelaSource},
+        hecone::{self, HecOneSource, Pointers},
     },
     sync::{
         pass::{Account, Passes},
@@ -89,6 +90,17 @@ impl App {
 
     /// The accounts that have something selected, in the order of the file.
     pub fn accounts(&self, selected: impl Fn(SourceKind, &str) -> bool) -> Vec<Account> {
+        let hecone = self.config.hecone.iter().map(|account| {
+            let source: Arc<dyn Source> = Arc::new(self.hecone(account));
+            Account {
+                kinds: source.kinds(),
+                source,
+                start: account.start,
+                grid: account.grid,
+                schedule: account.schedule.clone(),
+                contracts_are_configured: false,
+            }
+        });
         let alexela = self.config.alexela.iter().map(|account| {
             let source: Arc<dyn Source> = Arc::new(self.alexela(account));
             Account {
@@ -100,12 +112,24 @@ impl App {
                 contracts_are_configured: !account.contracts.is_empty(),
             }
         });
-        alexela
+        hecone
+            .chain(alexela)
             .filter_map(|mut account| {
                 account.kinds.retain(|kind| selected(*kind, account.source.account()));
                 (!account.kinds.is_empty()).then_some(account)
             })
             .collect()
+    }
+
+    /// One account at a `HecOne` server.
+    pub fn hecone(&self, account: &crate::config::HecOne) -> HecOneSource {
+        let (products, privacy) = self.rules();
+        let pointers = Pointers::new(&account.fields);
+        let normalize: Normalizer = Arc::new(move |stream, present, raw| {
+            let context = Context { stream, present, products: &products, privacy: &privacy };
+            hecone::normalize(raw, &context, &pointers)
+        });
+        HecOneSource::new(account.clone(), self.transport.clone(), normalize)
     }
 
     /// One account at Alexela.
