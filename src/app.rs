@@ -13,7 +13,7 @@ use crate::{
     source::{
         Context, Normalizer, Source,
         alexela::{self, AlexelaSource},
-        hecone::{self, HecOneSource, Pointers},
+        hecone::{self, HecOneSource},
     },
     sync::{
         pass::{Account, Passes},
@@ -88,7 +88,7 @@ impl App {
         )
     }
 
-    /// The accounts that have something selected, in the order of the file.
+    /// The accounts that have something selected, in the order of the file, `HecOne` first.
     pub fn accounts(&self, selected: impl Fn(SourceKind, &str) -> bool) -> Vec<Account> {
         let hecone = self.config.hecone.iter().map(|account| {
             let source: Arc<dyn Source> = Arc::new(self.hecone(account));
@@ -121,17 +121,6 @@ impl App {
             .collect()
     }
 
-    /// One account at a `HecOne` server.
-    pub fn hecone(&self, account: &crate::config::HecOne) -> HecOneSource {
-        let (products, privacy) = self.rules();
-        let pointers = Pointers::new(&account.fields);
-        let normalize: Normalizer = Arc::new(move |stream, present, raw| {
-            let context = Context { stream, present, products: &products, privacy: &privacy };
-            hecone::normalize(raw, &context, &pointers)
-        });
-        HecOneSource::new(account.clone(), self.transport.clone(), normalize)
-    }
-
     /// One account at Alexela.
     pub fn alexela(&self, account: &crate::config::Alexela) -> AlexelaSource {
         let (products, privacy) = self.rules();
@@ -139,6 +128,16 @@ impl App {
             alexela::normalize(raw, &Context { stream, present, products: &products, privacy: &privacy })
         });
         AlexelaSource::new(account.clone(), self.transport.clone(), normalize)
+    }
+
+    /// One account at a `HecOne` server.
+    pub fn hecone(&self, account: &crate::config::HecOne) -> HecOneSource {
+        let (products, privacy) = self.rules();
+        let pointers = hecone::Pointers::new(&account.fields);
+        let normalize: Normalizer = Arc::new(move |stream, present, raw| {
+            hecone::normalize(raw, &Context { stream, present, products: &products, privacy: &privacy }, &pointers)
+        });
+        HecOneSource::new(account.clone(), self.transport.clone(), normalize)
     }
 
     fn rules(&self) -> (ProductRules, Guard) {

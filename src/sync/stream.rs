@@ -205,12 +205,11 @@ impl Reader {
                 summary.windows += 1;
                 summary.counts += done.counts;
                 self.progress.wrote(done.counts.fetched);
-                let whole = done.unserved.is_none();
                 if let Some(unserved) = done.unserved {
                     self.lose(stream, unserved, summary).await?;
                 }
                 tracing::debug!(window = %read.window, fetched = done.counts.fetched, inserted = done.counts.inserted, updated = done.counts.updated, "window written");
-                Ok(whole)
+                Ok(true)
             }
             Err(error) => match error.disposition() {
                 // Nothing is lost: a younger read of this window stands.

@@ -272,4 +272,6 @@ impl World {
 }
 
 #[cfg(test)]
+mod agreement;
+#[cfg(test)]
 mod tests;

@@ -78,11 +78,17 @@ const fn item(code: &'static str, name: &'static str, group: &'static str, kind:
 }
 
 const fn wash(code: &'static str, name: &'static str, group: &'static str, price: i64) -> Product {
-    Product { bare_kind: Kind::CarWash, amount: (1, 1), ..item(code, name, group, Kind::CarWash, price) }
+    Product {
+        canonical: Some("car_wash"),
+        bare_kind: Kind::CarWash,
+        amount: (1, 1),
+        ..item(code, name, group, Kind::CarWash, price)
+    }
 }
 
 const fn parking(code: &'static str, name: &'static str, group: &'static str) -> Product {
     Product {
+        canonical: Some("parking"),
         bare_kind: Kind::Parking,
         unit: Unit::Minute,
         amount: (15, 600),
