@@ -51,7 +51,7 @@ use args::{
 /// Reads every sale from Hectronic HecOne and Alexela (payment cards, bonus cards, charging) into one table of your own
 /// PostgreSQL, fuel.transaction: correct to the cent, nothing lost, nothing twice.
 #[derive(Debug, Parser)]
-#[command(name = "fuelsync", version, styles = STYLES, max_term_width = 100, propagate_version = true)]
+#[command(name = "fuelsync", version, styles = STYLES, max_term_width = 100)]
 #[command(arg_required_else_help = true, subcommand_value_name = "COMMAND", after_help = EXAMPLES)]
 #[command(after_long_help = AFTER_LONG)]
 pub struct Cli {

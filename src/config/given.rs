@@ -10,7 +10,7 @@ use config::{Value, ValueKind};
 use url::{Host, Url};
 
 use super::{layers, units};
-use crate::schedule::Schedule;
+use crate::{schedule::Schedule, source::hecone::Pointers};
 
 /// The value, or a remark on what is wrong with it.
 pub(super) type Parsed<T> = Result<T, String>;
@@ -219,6 +219,10 @@ impl<'v> Given<'v> {
         };
         let mut fields = BTreeMap::new();
         for (name, pointers) in table {
+            if !Pointers::knows(name) {
+                let hint = super::suggest::did_you_mean(name, Pointers::NAMES.iter().copied());
+                return Err(format!("with the unknown field {name:?}{hint}"));
+            }
             let given = Given::Typed(&pointers.kind);
             let pointers = match given.text() {
                 Ok(one) if one.trim_start().starts_with('[') => Given::Untyped(one).texts(),
@@ -226,13 +230,18 @@ impl<'v> Given<'v> {
                 Err(_) => given.texts(),
             };
             let pointers = pointers.map_err(|_| format!("{name} with {}", given.describe(false)))?;
-            if let Some(bad) = pointers.iter().find(|pointer| !pointer.starts_with('/')) {
-                return Err(format!("{name} with {bad:?}, which does not start with \"/\""));
+            if let Some(bad) = pointers.iter().find(|pointer| !is_pointer(pointer)) {
+                return Err(format!("{name} with {bad:?}, which is no JSON pointer"));
             }
             fields.insert(name.clone(), pointers);
         }
         Ok(fields)
     }
+}
+
+/// Whether a text is a pointer of RFC 6901 to something inside a record: `~` stands only before `0` or `1`.
+fn is_pointer(text: &str) -> bool {
+    text.starts_with('/') && text.split('~').skip(1).all(|after| after.starts_with(['0', '1']))
 }
 
 fn is_loopback(url: &Url) -> bool {

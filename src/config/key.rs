@@ -70,7 +70,7 @@ pub(super) enum Type {
     Tables(&'static [Key]),
     /// `HecOne`'s filter descriptor.
     Filter,
-    /// A table of field names and JSON pointers.
+    /// A table of `HecOne`'s field names and JSON pointers.
     Pointers,
 }
 

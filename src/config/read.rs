@@ -156,7 +156,8 @@ impl<'a> Section<'a> {
                 Some(made)
             }
             Err(remark) => {
-                let described = given.describe(matches!(key.kind, Type::Base(_) | Type::Proxy) && holds_user(given));
+                let described =
+                    given.describe(matches!(key.kind, Type::Base(_) | Type::Proxy) && may_hold_secret(given));
                 let found = if remark.is_empty() { described } else { format!("{described}: {remark}") };
                 self.note(name, &origin, found, key.kind.allowed());
                 None
@@ -279,9 +280,9 @@ pub(super) fn given_by(value: &Value) -> (Given<'_>, Origin) {
     }
 }
 
-/// Whether a text may hold a user and a password, which a fault must not show.
-fn holds_user(given: Given<'_>) -> bool {
-    given.text().is_ok_and(|text| text.contains('@'))
+/// Whether an address may hold a password or a token, which a fault must not show.
+fn may_hold_secret(given: Given<'_>) -> bool {
+    given.text().is_ok_and(|text| text.contains(['@', '?', '#']))
 }
 
 /// A value as `config show` has it: texts of variables and defaults in the type that they were read as.

@@ -149,6 +149,23 @@ fn two_variables_for_one_key_are_a_fault() {
 }
 
 #[test]
+fn a_field_that_nobody_looks_for_is_a_fault() {
+    let text = least().replace("[[alexela]]", "[hecone.fields]\nlicence_plate = \"/plate\"\n[[alexela]]");
+    assert_eq!(
+        faults(&text, &[]),
+        ["hecone[0].fields: a table: with the unknown field \"licence_plate\"; did you mean \"license_plate\"?"]
+    );
+}
+
+#[test]
+fn a_pointer_is_one_of_rfc_6901() {
+    for (pointer, fine) in [("/card", true), ("/a~1b/~0", true), ("card", false), ("/a~2", false), ("/a~", false)] {
+        let text = least().replace("[[alexela]]", &format!("[hecone.fields]\npoint = \"{pointer}\"\n[[alexela]]"));
+        assert_eq!(load(&text, &[]).is_ok(), fine, "{pointer}");
+    }
+}
+
+#[test]
 fn a_missing_secret_names_both_of_its_spellings() {
     let text = least().replace("client_secret = \"canary-client-secret\"", "");
     assert_eq!(
