@@ -4,6 +4,7 @@
 //! quantities are held, [`transaction`] what one product line of a sale is, [`record`] what a source hands on.
 
 pub mod amount;
+mod columns;
 pub mod product;
 pub mod quality;
 pub mod record;

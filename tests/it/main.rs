@@ -8,3 +8,5 @@ mod support;
 mod harness;
 #[cfg(test)]
 mod load;
+#[cfg(test)]
+mod whole;

@@ -302,7 +302,9 @@ fn paid(row: &mut Row, money: &Money, dirt: Dirt) {
     }
     row.set("payment_method", || {
         let mut methods: Vec<&str> = Vec::new();
-        for (_, method, _) in &collected {
+        // Where nothing was collected, how it was to be paid.
+        let named = money.payments.iter().filter(|(.., state)| collected.is_empty() || *state == "collected");
+        for (_, method, _) in named {
             if !methods.contains(method) {
                 methods.push(method);
             }

@@ -10,6 +10,7 @@ mod client;
 mod examine;
 pub mod normalize;
 mod read;
+mod report;
 mod sign;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ mod verdict;
 mod wire;
 
 pub use normalize::normalize;
+pub use report::report;
 
 use std::fmt;
 

@@ -174,7 +174,7 @@ async fn a_link_that_skips_or_leads_elsewhere_is_not_followed() {
 
 #[tokio::test]
 async fn a_link_on_the_own_host_is_followed() {
-    let instead = |_: &mut vendor::Rows, seen: &vendor::Seen| {
+    let instead = |_: &mut vendor::Inside, seen: &vendor::Seen| {
         let (row, next) = match seen.query.get("cursor").map(String::as_str) {
             None => ("1", json!({"href": "/webapi/transactions?cursor=b"})),
             Some("b") => ("2", json!("?cursor=c")),
@@ -189,7 +189,7 @@ async fn a_link_on_the_own_host_is_followed() {
 #[tokio::test]
 async fn a_row_that_appears_while_pages_are_read_makes_it_read_again() {
     // After the first page a row appears before all others: without reading again, row 2 would come twice.
-    let instead = |state: &mut vendor::Rows, _: &vendor::Seen| {
+    let instead = |state: &mut vendor::Inside, _: &vendor::Seen| {
         if state.pages() == 2 {
             state.add(0);
         }
@@ -202,7 +202,7 @@ async fn a_row_that_appears_while_pages_are_read_makes_it_read_again() {
 #[tokio::test]
 async fn a_row_that_goes_while_pages_are_read_makes_it_read_again() {
     // After the first page row 1 goes: row 3 moves to the first page, which has been read.
-    let instead = |state: &mut vendor::Rows, _: &vendor::Seen| {
+    let instead = |state: &mut vendor::Inside, _: &vendor::Seen| {
         if state.pages() == 2 {
             state.rows.remove(0);
         }
@@ -215,7 +215,7 @@ async fn a_row_that_goes_while_pages_are_read_makes_it_read_again() {
 #[tokio::test]
 async fn pages_that_keep_moving_are_halved_and_at_a_minute_accepted_and_flagged() {
     // The total is always one more than there is, in the second of the two minutes only.
-    let instead = |state: &mut vendor::Rows, seen: &vendor::Seen| {
+    let instead = |state: &mut vendor::Inside, seen: &vendor::Seen| {
         let second_minute = seen.query["end_date"].as_str() > "2026-11-21T12:01:00Z";
         second_minute.then(|| {
             let first = seen.query["start_date"].as_str() < "2026-11-21T12:01:00Z";
@@ -241,7 +241,7 @@ async fn pages_that_keep_moving_are_halved_and_at_a_minute_accepted_and_flagged(
 #[tokio::test]
 async fn the_same_page_again_and_again_is_an_error_and_not_endless() {
     let instead =
-        |_: &mut vendor::Rows, _: &vendor::Seen| Some((200, json!({"data": [{"id": "1"}, {"id": "2"}]}).to_string()));
+        |_: &mut vendor::Inside, _: &vendor::Seen| Some((200, json!({"data": [{"id": "1"}, {"id": "2"}]}).to_string()));
     let setup = Setup::new(Vendor { instead, ..Vendor::new(&[]) }).await;
     let (records, end) = setup.read(window(0, 6 * 3600)).await;
     assert!(records.is_empty() && matches!(end, Err(SourceError::Rejected(_))), "{end:?}");
@@ -294,10 +294,10 @@ async fn refused_credentials_are_not_tried_again_at_once_and_never_shown() {
 
 #[tokio::test]
 async fn a_good_login_that_may_not_see_the_list_is_refused() {
-    let instead = |_: &mut vendor::Rows, _: &vendor::Seen| Some((403, "{}".to_owned()));
+    let instead = |_: &mut vendor::Inside, _: &vendor::Seen| Some((403, "{}".to_owned()));
     let setup = Setup::new(Vendor { instead, ..Vendor::new(&[]) }).await;
     assert!(matches!(setup.read(window(0, 60)).await.1, Err(SourceError::Refused(_))));
-    let instead = |_: &mut vendor::Rows, _: &vendor::Seen| Some((400, json!({"error": "bad filter"}).to_string()));
+    let instead = |_: &mut vendor::Inside, _: &vendor::Seen| Some((400, json!({"error": "bad filter"}).to_string()));
     let setup = Setup::new(Vendor { instead, ..Vendor::new(&[]) }).await;
     let error = setup.read(window(0, 60)).await.1.unwrap_err();
     assert!(matches!(&error, SourceError::Rejected(said) if said.contains("bad filter")), "{error}");
@@ -305,7 +305,7 @@ async fn a_good_login_that_may_not_see_the_list_is_refused() {
 
 #[tokio::test]
 async fn one_transaction_is_found_or_not() {
-    let instead = |_: &mut vendor::Rows, seen: &vendor::Seen| match seen.uri.as_str() {
+    let instead = |_: &mut vendor::Inside, seen: &vendor::Seen| match seen.uri.as_str() {
         "/webapi/transactions/a%2Fb" => Some((200, r#"{"data":[{"id":"a/b","q":1.50}]}"#.to_owned())),
         "/webapi/transactions/other" => Some((200, r#"{"id":"x"}"#.to_owned())),
         _ => None,
@@ -320,7 +320,7 @@ async fn one_transaction_is_found_or_not() {
 
 #[tokio::test]
 async fn writing_sends_what_is_published_and_gives_what_the_vendor_then_has() {
-    let instead = |_: &mut vendor::Rows, seen: &vendor::Seen| {
+    let instead = |_: &mut vendor::Inside, seen: &vendor::Seen| {
         Some((200, json!({"data": [{"id": "new", "got": seen.body, "by": seen.method, "at": seen.uri}]}).to_string()))
     };
     let setup = Setup::with(Vendor { instead, ..Vendor::new(&[]) }, |c| c.update_method = UpdateMethod::Put).await;
@@ -341,7 +341,7 @@ async fn writing_sends_what_is_published_and_gives_what_the_vendor_then_has() {
 
 #[tokio::test]
 async fn statistics_need_a_mandator_and_give_what_is_found() {
-    let instead = |_: &mut vendor::Rows, seen: &vendor::Seen| {
+    let instead = |_: &mut vendor::Inside, seen: &vendor::Seen| {
         (seen.query.get("mandator_id").map(String::as_str) == Some("m"))
             .then(|| (200, json!({"data": [{"count": 3, "amount": "1.10"}]}).to_string()))
     };

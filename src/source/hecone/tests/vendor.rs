@@ -27,7 +27,7 @@ pub(super) struct Seen {
 /// How a page says what there is besides it: of (its first row, its rows, the total).
 pub(super) type Around = fn(usize, usize, usize) -> Value;
 
-pub(super) struct Rows {
+pub(super) struct Inside {
     pub(super) rows: Vec<(DateTime<Utc>, Value)>,
     pub(super) seen: Vec<Seen>,
     pub(super) logins: usize,
@@ -37,14 +37,14 @@ pub(super) struct Rows {
 }
 
 pub(super) struct Vendor {
-    pub(super) state: Mutex<Rows>,
+    pub(super) state: Mutex<Inside>,
     pub(super) secret: &'static str,
     pub(super) expires_in: Value,
     /// Most rows of a page, whatever is asked.
     pub(super) most: usize,
     pub(super) around: Around,
     /// Answers in place of the list, by the number of the request.
-    pub(super) instead: fn(&mut Rows, &Seen) -> Option<(u16, String)>,
+    pub(super) instead: fn(&mut Inside, &Seen) -> Option<(u16, String)>,
 }
 
 pub(super) fn total(_: usize, _: usize, total: usize) -> Value {
@@ -56,9 +56,9 @@ pub(super) fn nothing(_: usize, _: usize, _: usize) -> Value {
 }
 
 impl Vendor {
-    /// Rows at these seconds after noon, with the seconds as ids.
+    /// Inside at these seconds after noon, with the seconds as ids.
     pub(super) fn new(seconds: &[i64]) -> Self {
-        let state = Rows { rows: Vec::new(), seen: Vec::new(), logins: 0, uses: usize::MAX, used: 0 };
+        let state = Inside { rows: Vec::new(), seen: Vec::new(), logins: 0, uses: usize::MAX, used: 0 };
         let vendor = Self {
             state: Mutex::new(state),
             secret: "s3cr3t",
@@ -111,7 +111,7 @@ impl Vendor {
         }
     }
 
-    fn list(&self, state: &Rows, seen: &Seen) -> (u16, String) {
+    fn list(&self, state: &Inside, seen: &Seen) -> (u16, String) {
         let query = |name: &str| seen.query.get(name).map(String::as_str).unwrap_or_default();
         let bound = |name: &str| query(name).parse::<DateTime<Utc>>();
         let (Ok(from), Ok(to)) = (bound("start_date"), bound("end_date")) else {
@@ -131,7 +131,7 @@ impl Vendor {
     }
 }
 
-impl Rows {
+impl Inside {
     pub(super) fn add(&mut self, second: i64) {
         let at = super::noon() + chrono::TimeDelta::seconds(second);
         self.rows.push((at, json!({"id": second.to_string(), "created_at": at})));

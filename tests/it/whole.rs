@@ -1,0 +1,395 @@
+//! The main job, end to end: both vendors' servers, real HTTP, a real database, and the whole table against the truth.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use fuelsync::{
+    app::App,
+    clock::{Clock, ManualClock},
+    config::Config,
+    domain::SourceKind,
+    sandbox::{
+        self, Sandbox, WorldOptions,
+        truth::{self, Scope},
+    },
+    sync::{
+        backfill::{self, Stretch},
+        pass::Passes,
+        summary::{Outcome, StreamOutcome, Summary},
+    },
+    warehouse::Warehouse,
+};
+use sqlx::{PgPool, Row};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::TestDatabase;
+
+/// Sales of 40 days.
+const SALES: u64 = 4_000;
+
+fn start() -> DateTime<Utc> {
+    "2026-09-20T00:00:00Z".parse().unwrap()
+}
+
+struct Fleet {
+    _database: TestDatabase,
+    pool: PgPool,
+    clock: Arc<ManualClock>,
+    sandbox: Sandbox,
+    config: Config,
+    warehouse: Warehouse,
+    first_read: DateTime<Utc>,
+}
+
+impl Fleet {
+    /// Both vendors with sales since `start`, at noon of the 30th day after it; nothing read yet.
+    async fn new(sales: u64, changed: impl FnOnce(&mut sandbox::Options)) -> Self {
+        let now = start() + TimeDelta::hours(30 * 24 + 12);
+        let clock = Arc::new(ManualClock::at(now));
+        let world = WorldOptions { sales, from: start(), to: start() + TimeDelta::days(40), ..WorldOptions::default() };
+        let mut options =
+            sandbox::Options { world, clock: Arc::<ManualClock>::clone(&clock), ..sandbox::Options::default() };
+        changed(&mut options);
+        let sandbox = sandbox::start(options).await.unwrap();
+        let database = TestDatabase::new().await;
+        let text = sandbox::configuration(&sandbox, database.url(), start());
+        let config = Config::from_text("fleet.toml", &text, std::iter::empty()).unwrap();
+        let warehouse = Warehouse::new(&config.database, &database.url().into()).unwrap();
+        warehouse.migrate().await.unwrap();
+        Self { pool: database.pool().await, _database: database, clock, sandbox, config, warehouse, first_read: now }
+    }
+
+    /// A process of its own: nothing is remembered but what the database knows.
+    fn process(&self) -> Passes {
+        let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&self.clock);
+        App::new(self.config.clone(), clock).unwrap().passes(self.warehouse.clone(), |_, _| true)
+    }
+
+    async fn pass(&self) -> Summary {
+        self.process().pass(&CancellationToken::new()).await
+    }
+
+    async fn table(&self) -> BTreeMap<Group, Vec<Columns>> {
+        let rows = sqlx::query(truth::sql::SELECT).fetch_all(&self.pool).await.unwrap();
+        grouped(rows.iter().map(|row| truth::COLUMNS.iter().map(|name| ((*name).to_owned(), row.get(*name))).collect()))
+    }
+
+    fn truth(&self) -> BTreeMap<Group, Vec<Columns>> {
+        let rows = self.sandbox.world().truth(self.clock.now(), &self.scope());
+        grouped(
+            rows.into_iter().map(|row| row.columns.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()),
+        )
+    }
+
+    fn scope(&self) -> Scope {
+        Scope { first_read: Some(self.first_read), ..Scope::from(start()) }
+    }
+
+    /// The whole table is the truth, and so is the quarantine; the counts of every window add up to it.
+    async fn is_the_truth(&self) {
+        let (table, truth) = (self.table().await, self.truth());
+        let differing: Vec<_> = truth
+            .keys()
+            .chain(table.keys())
+            .filter(|key| truth.get(*key) != table.get(*key))
+            .take(3)
+            .map(|key| (key, differences(truth.get(key), table.get(key))))
+            .collect();
+        assert!(
+            differing.is_empty(),
+            "{} rows true, {} there; the first that differ: {differing:#?}",
+            truth.len(),
+            table.len()
+        );
+        let mut expected: Vec<_> = self
+            .sandbox
+            .world()
+            .truth_quarantine(self.clock.now(), &self.scope())
+            .into_iter()
+            .map(|rejected| (rejected.source.as_str().to_owned(), rejected.id))
+            .collect();
+        expected.sort();
+        let there: Vec<(String, Option<String>)> =
+            sqlx::query_as("SELECT source, source_transaction_id FROM fuel.quarantine WHERE resolved_at IS NULL ORDER BY 1, 2 NULLS FIRST").fetch_all(&self.pool).await.unwrap();
+        assert_eq!(there, expected, "quarantine");
+        let astray: i64 = sqlx::query_scalar("SELECT count(*) FROM fuel.sync_window WHERE fetched <> inserted + updated + unchanged + quarantined + outside + duplicate")
+            .fetch_one(&self.pool)
+            .await
+            .unwrap();
+        assert_eq!(astray, 0);
+        let without_record: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM fuel.transaction_with_raw WHERE raw IS NULL")
+                .fetch_one(&self.pool)
+                .await
+                .unwrap();
+        assert_eq!(without_record, 0, "every line has its record");
+    }
+}
+
+type Columns = BTreeMap<String, Option<String>>;
+type Group = (String, String, String, String);
+
+/// Rows by key; lines of one product in one transaction may bear each other's number.
+fn grouped(rows: impl Iterator<Item = Columns>) -> BTreeMap<Group, Vec<Columns>> {
+    let mut groups: BTreeMap<Group, Vec<Columns>> = BTreeMap::new();
+    for mut columns in rows {
+        let line = columns.remove("line_id").flatten().unwrap();
+        let base = line.split('#').next().unwrap_or_default().to_owned();
+        let value = |name: &str| columns[name].clone().unwrap();
+        groups
+            .entry((value("source"), value("account"), value("source_transaction_id"), base))
+            .or_default()
+            .push(columns);
+    }
+    for group in groups.values_mut() {
+        group.sort();
+    }
+    groups
+}
+
+fn differences(truth: Option<&Vec<Columns>>, table: Option<&Vec<Columns>>) -> Vec<String> {
+    let (Some(truth), Some(table)) = (truth, table) else {
+        return vec![format!("{} true, {} there", truth.map_or(0, Vec::len), table.map_or(0, Vec::len))];
+    };
+    let pairs = truth.iter().zip(table);
+    pairs
+        .flat_map(|(t, r)| {
+            t.iter()
+                .filter(|(name, value)| r.get(*name) != Some(*value))
+                .map(|(name, value)| format!("{name}: {value:?} true, {:?} there", r.get(name).cloned().flatten()))
+        })
+        .chain((truth.len() != table.len()).then(|| format!("{} lines true, {} there", truth.len(), table.len())))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_table_is_the_truth_at_first_and_again_and_after_later_changes() {
+    let fleet = Fleet::new(SALES, |_| {}).await;
+    let first = fleet.pass().await;
+    assert_eq!(first.outcome, Outcome::Ok, "{first:#?}");
+    assert!(first.streams.len() >= 6 && first.streams.iter().all(|stream| stream.counts.inserted > 0), "{first:#?}");
+    fleet.is_the_truth().await;
+    let expected = fleet.clock.now() - Duration::from_mins(15);
+    assert!(first.streams.iter().all(|stream| stream.watermark == Some(expected)), "{first:#?}");
+
+    let second = fleet.pass().await;
+    let (_, counts) = second.totals();
+    assert_eq!(
+        (second.outcome, counts.inserted, counts.updated, counts.missing),
+        (Outcome::Ok, 0, 0, 0),
+        "{second:#?}"
+    );
+    fleet.is_the_truth().await;
+
+    for days in [1, 3, 5] {
+        fleet.clock.advance(Duration::from_hours(24 * days));
+        let later = fleet.pass().await;
+        let (_, counts) = later.totals();
+        assert_eq!(later.outcome, Outcome::Ok, "{later:#?}");
+        assert!(counts.inserted > 0 && counts.updated > 0, "{later:#?}");
+        fleet.is_the_truth().await;
+    }
+    let versions: i64 = sqlx::query_scalar("SELECT count(*) FROM fuel.transaction_version WHERE operation = 'change'")
+        .fetch_one(&fleet.pool)
+        .await
+        .unwrap();
+    let changes: i64 = sqlx::query_scalar("SELECT sum(version - 1)::bigint FROM fuel.transaction")
+        .fetch_one(&fleet.pool)
+        .await
+        .unwrap();
+    assert_eq!(versions, changes, "each change kept the image that it replaced");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pass_that_is_stopped_in_the_middle_leaves_nothing_half_written_and_the_next_one_ends_it() {
+    let fleet = Fleet::new(SALES, |_| {}).await;
+    for stops in 0..4u64 {
+        let (stop, process) = (CancellationToken::new(), fleet.process());
+        let progress = Arc::clone(&process.progress);
+        let stopping = stop.clone();
+        let stopper = tokio::spawn(async move {
+            while progress.read().1 < 2 + stops {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            stopping.cancel();
+        });
+        let stopped = process.pass(&stop).await;
+        stopper.await.unwrap();
+        assert_eq!(stopped.outcome, Outcome::Stopped);
+        let astray: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM fuel.transaction t WHERE NOT EXISTS (SELECT FROM fuel.sync_window w WHERE w.source = t.source AND w.partition = t.partition \
+             AND t.occurred_at >= w.window_start - interval '1 day' AND t.occurred_at < w.window_end + interval '1 day')",
+        )
+        .fetch_one(&fleet.pool)
+        .await
+        .unwrap();
+        assert_eq!(astray, 0, "no row without its window");
+    }
+    assert_eq!(fleet.pass().await.outcome, Outcome::Ok);
+    fleet.is_the_truth().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stricter_server_with_an_inclusive_end_and_an_envelope_comes_to_the_same_table() {
+    let fleet = Fleet::new(SALES / 2, |options| {
+        options.alexela.to_date_inclusive = true;
+        options.alexela.envelope = true;
+        options.hecone.end_inclusive = true;
+        options.hecone.total = false;
+        options.hecone.links = sandbox::Links::None;
+        options.hecone.max_limit = 7;
+        options.hecone.single_as_object = true;
+    })
+    .await;
+    assert_eq!(fleet.pass().await.outcome, Outcome::Ok);
+    fleet.is_the_truth().await;
+    fleet.clock.advance(Duration::from_hours(26));
+    assert_eq!(fleet.pass().await.outcome, Outcome::Ok);
+    fleet.is_the_truth().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backfill_goes_on_where_it_was_and_never_moves_the_watermark() {
+    let mut fleet = Fleet::new(SALES, |_| {}).await;
+    let late = start() + TimeDelta::days(25);
+    for account in &mut fleet.config.alexela {
+        account.start = late;
+    }
+    for account in &mut fleet.config.hecone {
+        account.start = late;
+    }
+    let recent = fleet.pass().await;
+    assert_eq!(recent.outcome, Outcome::Ok);
+    let watermarks: Vec<_> = recent.streams.iter().map(|stream| stream.watermark).collect();
+
+    let stretch = Stretch { from: start(), to: None, again: false, workers: 3 };
+    let (stop, process) = (CancellationToken::new(), fleet.process());
+    let (progress, stopping) = (Arc::clone(&process.progress), stop.clone());
+    let stopper = tokio::spawn(async move {
+        while progress.read().1 < 5 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        stopping.cancel();
+    });
+    assert_eq!(backfill::run(&process, stretch, &stop).await.outcome, Outcome::Stopped);
+    stopper.await.unwrap();
+    let read: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM fuel.sync_window WHERE read_through IS NOT NULL AND window_end <= $1")
+            .bind(late)
+            .fetch_one(&fleet.pool)
+            .await
+            .unwrap();
+
+    let again = backfill::run(&fleet.process(), stretch, &CancellationToken::new()).await;
+    assert_eq!(again.outcome, Outcome::Ok, "{again:#?}");
+    let all: i64 = sqlx::query_scalar("SELECT count(*) FROM fuel.sync_window WHERE window_end <= $1")
+        .bind(late)
+        .fetch_one(&fleet.pool)
+        .await
+        .unwrap();
+    let windows: u64 = again.streams.iter().map(|stream| stream.windows).sum();
+    assert!(
+        windows < u64::try_from(all).unwrap() + 12
+            && windows + u64::try_from(read).unwrap() >= u64::try_from(all).unwrap(),
+        "{windows} read now, {read} before, {all} in all"
+    );
+    assert_eq!(again.streams.iter().map(|stream| stream.watermark).collect::<Vec<_>>(), watermarks);
+    fleet.is_the_truth().await;
+    let third = backfill::run(&fleet.process(), stretch, &CancellationToken::new()).await;
+    assert!(third.totals().0 <= 6, "only the windows that are still open: {third:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_withdrawn_contract_keeps_its_rows_and_the_others_go_on() {
+    let fleet = Fleet::new(SALES / 4, |_| {}).await;
+    fleet.pass().await;
+    let before = fleet.table().await;
+    let contract = fleet.sandbox.world().contracts().remove(0);
+    fleet.sandbox.world().withdraw(&contract, true);
+    fleet.clock.advance(Duration::from_hours(25));
+    let after = fleet.pass().await;
+    assert_eq!(after.outcome, Outcome::Ok, "{after:#?}");
+    let withdrawn: Vec<_> = after.streams.iter().filter(|stream| stream.outcome == StreamOutcome::Withdrawn).collect();
+    assert_eq!(withdrawn.len(), 1);
+    assert_eq!(withdrawn[0].stream.partition.as_str(), contract);
+    let table = fleet.table().await;
+    assert!(before.keys().all(|key| table.contains_key(key)), "no row went away");
+    let missing: i64 = sqlx::query_scalar("SELECT count(*) FROM fuel.transaction WHERE missing_since IS NOT NULL")
+        .fetch_one(&fleet.pool)
+        .await
+        .unwrap();
+    assert_eq!(missing, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_credentials_stop_their_account_without_a_storm_and_leave_the_other_alone() {
+    let mut fleet = Fleet::new(SALES / 4, |_| {}).await;
+    for account in &mut fleet.config.alexela {
+        account.psk = "0".repeat(128).into();
+    }
+    let summary = fleet.pass().await;
+    assert_eq!(summary.outcome, Outcome::Partial, "{summary:#?}");
+    assert!(
+        summary
+            .streams
+            .iter()
+            .filter(|s| s.stream.source != SourceKind::HecOne)
+            .all(|s| s.outcome == StreamOutcome::Refused)
+    );
+    assert!(fleet.sandbox.requests().count("/api/v1/") <= 4, "{:?}", fleet.sandbox.requests().all());
+    for account in &mut fleet.config.hecone {
+        account.client_secret = "wrong".to_owned().into();
+    }
+    assert_eq!(fleet.pass().await.outcome, Outcome::Refused);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vendor_that_is_down_keeps_its_streams_waiting_and_says_so() {
+    let mut fleet = Fleet::new(SALES / 4, |_| {}).await;
+    fleet.config.http.max_retries = 1;
+    fleet.sandbox.faults().status("EvTransactions", 1_000, 503, Some("0"));
+    let summary = fleet.pass().await;
+    assert_eq!(summary.outcome, Outcome::Partial);
+    for stream in &summary.streams {
+        let failed = stream.stream.source == SourceKind::AlexelaEv;
+        assert_eq!(stream.outcome, if failed { StreamOutcome::Failed } else { StreamOutcome::Ok }, "{stream:#?}");
+    }
+    let (state, attempts, error): (String, i32, String) =
+        sqlx::query_as("SELECT state, attempts, last_error FROM fuel.sync_window WHERE source = 'alexela_ev'")
+            .fetch_one(&fleet.pool)
+            .await
+            .unwrap();
+    assert_eq!((state.as_str(), attempts), ("failing", 1));
+    assert!(error.contains("503"), "{error}");
+    fleet.sandbox.faults().clear();
+    assert_eq!(fleet.pass().await.outcome, Outcome::Ok);
+    fleet.is_the_truth().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sale_that_the_source_withdraws_is_marked_missing_and_comes_back() {
+    let fleet = Fleet::new(SALES / 4, |_| {}).await;
+    fleet.pass().await;
+    let id: String = sqlx::query_scalar(
+        "SELECT source_transaction_id FROM fuel.transaction WHERE source = 'alexela_ev' ORDER BY occurred_at LIMIT 1",
+    )
+    .fetch_one(&fleet.pool)
+    .await
+    .unwrap();
+    fleet.sandbox.world().hide(SourceKind::AlexelaEv, &id, true);
+    for expected in [false, true] {
+        fleet.clock.advance(Duration::from_hours(25));
+        assert_eq!(fleet.pass().await.outcome, Outcome::Ok);
+        let missing: bool = sqlx::query_scalar("SELECT missing_since IS NOT NULL FROM fuel.transaction WHERE source = 'alexela_ev' AND source_transaction_id = $1")
+            .bind(&id)
+            .fetch_one(&fleet.pool)
+            .await
+            .unwrap();
+        assert_eq!(missing, expected);
+    }
+    fleet.is_the_truth().await;
+    fleet.sandbox.world().hide(SourceKind::AlexelaEv, &id, false);
+    fleet.clock.advance(Duration::from_hours(25));
+    fleet.pass().await;
+    fleet.is_the_truth().await;
+}
