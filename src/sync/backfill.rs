@@ -197,7 +197,7 @@ async fn plan(
     let wanted = reader.source.widen(stream.source, wanted);
     let gaps = reader.warehouse.gaps(stream).await?;
     let horizon = reader.source.horizon(stream.source, present);
-    let ledger = reader.warehouse.ledger(stream, DateTime::<Utc>::MIN_UTC).await?;
+    let ledger = reader.warehouse.ledger(stream, DateTime::UNIX_EPOCH).await?;
     if let Some(beyond) = horizon.and_then(|horizon| Window::new(wanted.start(), wanted.end().min(horizon))) {
         let read = ledger.iter().filter(|entry| entry.read_through.is_some()).map(|entry| entry.window);
         for lost in beyond.minus(read.chain(gaps.iter().copied())) {

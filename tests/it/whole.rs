@@ -271,7 +271,8 @@ async fn a_backfill_goes_on_where_it_was_and_never_moves_the_watermark() {
         }
         stopping.cancel();
     });
-    assert_eq!(backfill::run(&process, stretch, &stop).await.outcome, Outcome::Stopped);
+    let stopped = backfill::run(&process, stretch, &stop).await;
+    assert_eq!(stopped.outcome, Outcome::Stopped, "{stopped:#?}");
     stopper.await.unwrap();
     let read: i64 =
         sqlx::query_scalar("SELECT count(*) FROM fuel.sync_window WHERE read_through IS NOT NULL AND window_end <= $1")
