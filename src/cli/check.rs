@@ -106,10 +106,10 @@ async fn database(app: &App) -> Vec<Line> {
     let mut lines = Vec::new();
     match warehouse.server().await {
         Ok((version, number, role)) if number >= 140_000 => {
-            lines.push(Line::good("database", format!("PostgreSQL {version}, as {role}")))
+            lines.push(Line::good("database", format!("PostgreSQL {version}, as {role}")));
         }
         Ok((version, ..)) => {
-            lines.push(Line::bad("database", format!("PostgreSQL {version}"), "use PostgreSQL 14 or later"))
+            lines.push(Line::bad("database", format!("PostgreSQL {version}"), "use PostgreSQL 14 or later"));
         }
         Err(error) => {
             let todo = "see that the server runs, that it is reachable from here, and that database.url, role and password are right";

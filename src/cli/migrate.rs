@@ -32,17 +32,17 @@ pub(super) async fn run(args: MigrateArgs, global: &Global) -> Result<Exit, Fail
     } else if current {
         output::line(&format!("The database is up to date: {} migration(s) applied.", said.applied))?;
     } else {
-        let mut text = format!("{} migration(s) applied.", said.applied);
+        let mut text = vec![format!("{} migration(s) applied.", said.applied)];
         for missing in &said.missing {
-            text += &format!("\nmissing: {missing}  (run `fuelsync migrate`)");
+            text.push(format!("missing: {missing}  (run `fuelsync migrate`)"));
         }
         for version in &said.unknown {
-            text += &format!("\nunknown: {version:04}  (applied by a later fuelsync; use that version)");
+            text.push(format!("unknown: {version:04}  (applied by a later fuelsync: use that version)"));
         }
         for version in &said.altered {
-            text += &format!("\naltered: {version:04}  (applied with another text; use the fuelsync that applied it)");
+            text.push(format!("altered: {version:04}  (applied with another text: use the fuelsync that applied it)"));
         }
-        output::line(&text)?;
+        output::line(&text.join("\n"))?;
     }
     Ok(if current { Exit::Done } else { Exit::Found })
 }

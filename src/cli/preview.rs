@@ -151,17 +151,18 @@ fn text(page: &Page) -> String {
     if page.records.is_empty() {
         return format!("{stream}: no record in the last 30 days");
     }
-    let mut said = format!("{stream}: {} record(s); nothing was written", page.records.len());
+    let mut said = vec![format!("{stream}: {} record(s); nothing was written", page.records.len())];
     for record in &page.records {
-        said += &format!("\n\n{}\n{}", if record.id.is_empty() { "(no id)" } else { &record.id }, record.raw.get());
+        said.push(String::new());
+        said.push(format!("{}\n{}", if record.id.is_empty() { "(no id)" } else { &record.id }, record.raw.get()));
         if let Some(why) = &record.quarantined {
-            said += &format!("\n  → quarantine: {why}");
+            said.push(format!("  → quarantine: {why}"));
         }
         for line in &record.lines {
-            said += "\n  → one line of fuel.transaction";
+            said.push("  → one line of fuel.transaction".to_owned());
             for (name, value) in line {
                 let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                said += &format!("\n      {name:<19} {value}");
+                said.push(format!("      {name:<19} {value}"));
             }
         }
         let fed: Vec<_> = record
@@ -170,10 +171,10 @@ fn text(page: &Page) -> String {
             .filter(|(_, paths)| !paths.is_empty())
             .map(|(field, paths)| format!("{field} ← {}", paths.join(" ")))
             .collect();
-        said += &format!("\n  fed      {}", fed.join(", "));
+        said.push(format!("  fed      {}", fed.join(", ")));
         if !record.unused.is_empty() {
-            said += &format!("\n  unused   {}  (kept in raw)", record.unused.join(", "));
+            said.push(format!("  unused   {}  (kept in raw)", record.unused.join(", ")));
         }
     }
-    said
+    said.join("\n")
 }

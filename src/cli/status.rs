@@ -47,16 +47,16 @@ fn text(view: &View) -> String {
             Cell::new(moment(stream.next_due, "%H:%M:%S")),
         ]);
     }
-    let mut said = table.to_string();
+    let mut said = vec![table.to_string()];
     for stream in &view.streams {
         if let Some(error) = &stream.last_error {
-            said += &format!("\n{}: {error}", name(stream));
+            said.push(format!("{}: {error}", name(stream)));
         }
         if let Some(owner) = &stream.lease_owner {
-            said += &format!("\n{}: being read by {owner}", name(stream));
+            said.push(format!("{}: being read by {owner}", name(stream)));
         }
     }
-    said
+    said.join("\n")
 }
 
 fn name(stream: &StreamView) -> String {

@@ -43,7 +43,7 @@ pub(super) fn text(summary: &Summary) -> String {
         ));
         table.add_row(row);
     }
-    let mut said = table.to_string();
+    let mut said = vec![table.to_string()];
     for stream in &summary.streams {
         let c = &stream.counts;
         let beside: Vec<_> =
@@ -53,20 +53,20 @@ pub(super) fn text(summary: &Summary) -> String {
                 .map(|(what, count)| format!("{count} {what}"))
                 .collect();
         if !beside.is_empty() {
-            said += &format!("\n{}: {}", stream.stream, beside.join(", "));
+            said.push(format!("{}: {}", stream.stream, beside.join(", ")));
         }
         for gap in &stream.gaps {
-            said += &format!(
-                "\n{}: LOST AT THE SOURCE {gap}: it no longer serves this stretch, which was never read",
+            said.push(format!(
+                "{}: LOST AT THE SOURCE {gap}: it no longer serves this stretch, which was never read",
                 stream.stream
-            );
+            ));
         }
         if let Some(error) = &stream.error {
-            said += &format!("\n{}: {}: {error}", stream.stream, word(stream.outcome));
+            said.push(format!("{}: {}: {error}", stream.stream, word(stream.outcome)));
         }
     }
-    said += &format!("\n{}", closing(summary));
-    said
+    said.push(closing(summary).to_owned());
+    said.join("\n")
 }
 
 const fn word(outcome: StreamOutcome) -> &'static str {

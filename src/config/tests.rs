@@ -69,7 +69,7 @@ fn what_is_not_said_has_the_contracts_default() {
     assert_eq!((config.sync.lease, config.sync.window_timeout), (Duration::from_secs(15), Duration::from_mins(10)));
     assert_eq!((config.http.max_retries, config.http.max_body), (6, 512 << 20));
     assert_eq!(config.http.connect_timeout, Duration::from_secs(10));
-    assert_eq!(config.http.request_timeout, Duration::from_secs(60));
+    assert_eq!(config.http.request_timeout, Duration::from_mins(1));
     let privacy = &config.privacy;
     assert_eq!(
         [privacy.card_number, privacy.driver_name, privacy.license_plate, privacy.receipt_email],

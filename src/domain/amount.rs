@@ -1,6 +1,6 @@
 //! Money, prices, quantities and rates: `numeric(18,4)` held exactly, never a float.
 
-use std::{fmt, str::FromStr};
+use std::{cmp::Ordering, fmt, str::FromStr};
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -61,12 +61,10 @@ impl Amount {
         let mut place: i64 = 0;
         let (mut next, mut rest) = (0u8, false);
         for digit in digits().map(|d| d - b'0') {
-            if place < kept {
-                value = push(value, digit)?;
-            } else if place == kept {
-                next = digit;
-            } else {
-                rest |= digit != 0;
+            match place.cmp(&kept) {
+                Ordering::Less => value = push(value, digit)?,
+                Ordering::Equal => next = digit,
+                Ordering::Greater => rest |= digit != 0,
             }
             place += 1;
         }

@@ -142,8 +142,8 @@ mod tests {
 
     #[test]
     fn a_single_day_cannot_be_halved_by_days() {
-        assert_eq!(window(0, 86_400).halves(Duration::from_secs(86_400)), None);
-        let halves = window(0, 3 * 86_400).halves(Duration::from_secs(86_400));
+        assert_eq!(window(0, 86_400).halves(Duration::from_hours(24)), None);
+        let halves = window(0, 3 * 86_400).halves(Duration::from_hours(24));
         assert_eq!(halves, Some((window(0, 86_400), window(86_400, 3 * 86_400))));
     }
 
@@ -177,7 +177,7 @@ mod tests {
         fn halves_are_whole_units_and_make_the_whole(start in 0i64..100, days in 2i64..60) {
             let day = 86_400;
             let whole = window(start * day, (start + days) * day);
-            let (a, b) = whole.halves(Duration::from_secs(86_400)).ok_or_else(|| TestCaseError::fail("halves"))?;
+            let (a, b) = whole.halves(Duration::from_hours(24)).ok_or_else(|| TestCaseError::fail("halves"))?;
             prop_assert_eq!(a.start(), whole.start());
             prop_assert_eq!(a.end(), b.start());
             prop_assert_eq!(b.end(), whole.end());

@@ -19,7 +19,7 @@ use super::{
     plan::Read,
     stream::Reader,
     summary::{StreamOutcome, StreamSummary, Summary},
-    window::{self, Disposition, Hold, WindowError},
+    window::{self, Disposition, Hold, WindowError, Windows},
 };
 use crate::{
     domain::{Grid, StreamId, Window},
@@ -226,8 +226,9 @@ async fn one(
     let stretch = Window::new(window.start().max(horizon), window.end().min(present)).unwrap_or(window);
     let read = Read { window, stretch, moves_watermark: false };
     let hold = Hold::Claim(&claim);
-    let reading =
-        window::read_window(&reader.warehouse, &*reader.source, &reader.settings, stream, &read, hold, asked_at, stop);
+    let with =
+        Windows { warehouse: &reader.warehouse, source: &*reader.source, settings: &reader.settings, stream, stop };
+    let reading = window::read_window(&with, &read, hold, asked_at);
     let done = tokio::select! {
         done = reading => done,
         error = keep(reader, stream, window) => Err(error.into()),

@@ -9,7 +9,7 @@ use super::{
     open,
     plan::{self, Plan, Read, Rules, Standing},
     summary::{Progress, StreamOutcome, StreamSummary},
-    window::{self, Disposition, Hold, WindowError},
+    window::{self, Disposition, Hold, WindowError, Windows},
 };
 use crate::{
     config,
@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Age past which an open `HecOne` transaction is no longer looked after (NOTES: "until it is final or 30 days old").
-pub const SETTLED_AFTER: Duration = Duration::from_secs(30 * 86_400);
+pub const SETTLED_AFTER: Duration = Duration::from_hours(30 * 24);
 
 /// Times that a pass plans anew because of what it found to be lost at the source.
 const REPLANS: usize = 10;
@@ -189,17 +189,9 @@ impl Reader {
         stop: &CancellationToken,
     ) -> Result<bool, WindowError> {
         let asked_at = self.warehouse.renew_lease(stream, lease, self.settings.lease).await?;
-        let done = window::read_window(
-            &self.warehouse,
-            &*self.source,
-            &self.settings,
-            stream,
-            read,
-            Hold::Lease(lease),
-            asked_at,
-            stop,
-        )
-        .await;
+        let with =
+            Windows { warehouse: &self.warehouse, source: &*self.source, settings: &self.settings, stream, stop };
+        let done = window::read_window(&with, read, Hold::Lease(lease), asked_at).await;
         match done {
             Ok(done) => {
                 summary.windows += 1;

@@ -60,17 +60,29 @@ pub struct WindowDone {
     pub unserved: Option<Window>,
 }
 
+/// What reading windows of a stream works with.
+#[derive(Debug, Clone, Copy)]
+pub struct Windows<'a> {
+    /// Where to.
+    pub warehouse: &'a Warehouse,
+    /// From where.
+    pub source: &'a dyn Source,
+    /// How.
+    pub settings: &'a config::Sync,
+    /// Whose.
+    pub stream: &'a StreamId,
+    /// Until when.
+    pub stop: &'a CancellationToken,
+}
+
 /// Reads a window and writes it. `asked_at` is the database's time before the read began.
 pub async fn read_window(
-    warehouse: &Warehouse,
-    source: &dyn Source,
-    settings: &config::Sync,
-    stream: &StreamId,
+    with: &Windows<'_>,
     read: &Read,
     hold: Hold<'_>,
     asked_at: DateTime<Utc>,
-    stop: &CancellationToken,
 ) -> Result<WindowDone, WindowError> {
+    let Windows { warehouse, source, settings, stream, stop } = *with;
     let whole = async {
         let stretch = source.widen(stream.source, read.stretch);
         let (mut batch, mut end) = fetch(source, stream, read.window, stretch, stop).await?;

@@ -93,7 +93,7 @@ impl Rows {
         }
         self.text(line.payment_method.as_deref());
         self.text(line.currency.as_deref());
-        self.field(Some(line), |bytes, line| flags(bytes, line));
+        self.field(Some(line), flags);
         self.field(Some(hash), |bytes, hash| bytes.extend_from_slice(hash));
         self.field(Some(outside), |bytes, outside| bytes.push(u8::from(outside)));
     }

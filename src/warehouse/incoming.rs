@@ -5,7 +5,7 @@
 //! record is a whole transaction: met again, it replaces the earlier one.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, hash_map::Entry as MapEntry},
     io,
 };
 
@@ -138,10 +138,11 @@ impl Incoming {
                 superseded: false,
             });
         }
-        if self.current.contains_key(&unit) {
-            self.again.entry(unit).or_default().push(first);
-        } else {
-            self.current.insert(unit, first);
+        match self.current.entry(unit) {
+            MapEntry::Occupied(_) => self.again.entry(unit).or_default().push(first),
+            MapEntry::Vacant(free) => {
+                free.insert(first);
+            }
         }
         self.spool.push(Spooled { id, raw, lines })
     }

@@ -71,20 +71,20 @@ impl Warehouse {
         .bind(seconds(lasting))
         .fetch_optional(&mut *tx)
         .await?;
-        let taken = match row {
-            Some(row) => Taken::Ours {
-                lease: Lease { owner: owner.to_owned(), epoch: row.try_get(0)? },
-                watermark: row.try_get(1)?,
-            },
-            None => {
-                let row = sqlx::query("SELECT coalesce(lease_owner, ''), coalesce(lease_expires_at, now()) FROM fuel.checkpoint WHERE source = $1 AND account = $2 AND partition = $3")
-                    .bind(stream.source.as_str())
-                    .bind(&stream.account)
-                    .bind(stream.partition.as_str())
-                    .fetch_one(&mut *tx)
-                    .await?;
-                Taken::Held { by: row.try_get(0)?, until: row.try_get(1)? }
-            }
+        let taken = if let Some(row) = row {
+            let lease = Lease { owner: owner.to_owned(), epoch: row.try_get(0)? };
+            Taken::Ours { lease, watermark: row.try_get(1)? }
+        } else {
+            let row = sqlx::query(
+                "SELECT coalesce(lease_owner, ''), coalesce(lease_expires_at, now()) FROM fuel.checkpoint \
+                 WHERE source = $1 AND account = $2 AND partition = $3",
+            )
+            .bind(stream.source.as_str())
+            .bind(&stream.account)
+            .bind(stream.partition.as_str())
+            .fetch_one(&mut *tx)
+            .await?;
+            Taken::Held { by: row.try_get(0)?, until: row.try_get(1)? }
         };
         tx.commit().await?;
         Ok(taken)

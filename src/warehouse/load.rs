@@ -4,23 +4,22 @@
 //! what differs is sent, by COPY to a temporary table, and written by one upsert in the order of the key. A read that
 //! finds nothing new therefore costs the scan and one row of the ledger.
 
+mod compare;
+mod stage;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use futures_util::TryStreamExt;
 use serde::Serialize;
-use sqlx::{PgConnection, Row};
+use sqlx::PgConnection;
 
 use super::{
-    Tx, Warehouse, WarehouseError, copy,
+    Tx, Warehouse, WarehouseError,
     error::Disposition,
     incoming::Batch,
     lease::{Claim, Lease},
 };
-use crate::{
-    domain::{StreamId, Window},
-    source::NORMALIZER,
-};
+use crate::domain::{StreamId, Window};
 
 /// Times that a window is written before its stream waits for the next pass.
 const WRITES: u32 = 4;
@@ -200,22 +199,9 @@ impl Warehouse {
     }
 }
 
-/// What the comparison with the table found.
-#[derive(Debug, Default)]
-struct Found {
-    /// For each entry: whether it must be sent.
-    differs: Vec<bool>,
-    /// Keys that were absent once and are there again.
-    back: (Vec<String>, Vec<String>),
-    /// Keys of the stretch that the answer does not have.
-    absent: (Vec<String>, Vec<String>),
-    /// Lines of the stretch already marked missing, and still so.
-    missing: u64,
-}
-
 async fn write_window(tx: &mut Tx, read: &WindowRead<'_>, batch: &Batch) -> Result<Counts, WarehouseError> {
     let (source, account) = (read.stream.source.as_str(), read.stream.account.as_str());
-    let found = compare(tx, read, batch).await?;
+    let found = compare::compare(tx, read, batch).await?;
     let mut counts = Counts {
         fetched: batch.fetched(),
         quarantined: batch.quarantined(),
@@ -225,8 +211,8 @@ async fn write_window(tx: &mut Tx, read: &WindowRead<'_>, batch: &Batch) -> Resu
         ..Counts::default()
     };
     if found.differs.contains(&true) {
-        stage(tx, read.stream, batch, &found.differs).await?;
-        (counts.inserted, counts.updated) = upsert(tx, read.stream).await?;
+        stage::stage(tx, read.stream, batch, &found.differs).await?;
+        (counts.inserted, counts.updated) = stage::upsert(tx, read.stream).await?;
     }
     let inside = batch.entries().filter(|(_, entry)| !entry.outside).count() as u64;
     counts.unchanged = inside.checked_sub(counts.inserted + counts.updated).ok_or_else(|| {
@@ -281,8 +267,8 @@ async fn write_single(tx: &mut Tx, stream: &StreamId, lease: &Lease, batch: &Bat
     let differs: Vec<_> = (0..batch.len()).map(|_| true).collect();
     let lines = batch.entries().count() as u64;
     if lines > 0 {
-        stage(tx, stream, batch, &differs).await?;
-        (counts.inserted, counts.updated) = upsert(tx, stream).await?;
+        stage::stage(tx, stream, batch, &differs).await?;
+        (counts.inserted, counts.updated) = stage::upsert(tx, stream).await?;
     }
     counts.unchanged = lines.saturating_sub(counts.inserted + counts.updated);
     super::quarantine::write(tx, stream, None, batch).await?;
@@ -294,140 +280,6 @@ async fn write_single(tx: &mut Tx, stream: &StreamId, lease: &Lease, batch: &Bat
     }
     super::checkpoint::advance(tx, stream, lease, None).await?;
     Ok(counts)
-}
-
-async fn compare(tx: &mut Tx, read: &WindowRead<'_>, batch: &Batch) -> Result<Found, WarehouseError> {
-    let mut found = Found { differs: vec![false; batch.len()], ..Found::default() };
-    for (at, _) in batch.entries() {
-        found.differs[at] = true;
-    }
-    // The whole window, not only the stretch: a server may answer with more than was asked.
-    let asked = Window::new(read.window.start().min(read.stretch.start()), read.window.end().max(read.stretch.end()))
-        .unwrap_or(read.window);
-    let mut rows = sqlx::query(include_str!("sql/probe.sql"))
-        .bind(read.stream.source.as_str())
-        .bind(&read.stream.account)
-        .bind(read.stream.partition.as_str())
-        .bind(asked.start())
-        .bind(asked.end())
-        .fetch(&mut **tx);
-    let mut replaced = Vec::new();
-    while let Some(row) = rows.try_next().await? {
-        let (id, line_id): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);
-        let (hash, absent_reads, is_missing): (&[u8], i16, bool) = (row.try_get(2)?, row.try_get(3)?, row.try_get(4)?);
-        if let Some((at, entry)) = batch.find(id, line_id) {
-            if entry.hash == hash && !is_missing {
-                found.differs[at] = false;
-                if absent_reads > 0 {
-                    found.back.0.push(id.to_owned());
-                    found.back.1.push(line_id.to_owned());
-                }
-            }
-        } else if let Some(at) = batch.find_transaction(id) {
-            // The transaction is there, this line of it is not: its set is replaced.
-            replaced.push(at);
-        } else if !batch.is_rejected(id) {
-            let occurred_at: DateTime<Utc> = row.try_get(5)?;
-            if !read.stretch.contains(occurred_at) {
-                // Not asked for, so its absence says nothing.
-            } else if is_missing {
-                found.missing += 1;
-            } else {
-                found.absent.0.push(id.to_owned());
-                found.absent.1.push(line_id.to_owned());
-            }
-        }
-    }
-    drop(rows);
-    // Where one line of a whole transaction differs, all are sent: they are replaced as a set.
-    if read.stream.source.record_is_whole_transaction() {
-        replaced.extend(batch.entries().filter(|(at, _)| found.differs[*at]).map(|(at, _)| at).collect::<Vec<_>>());
-        for at in replaced {
-            for sibling in batch.siblings(at) {
-                found.differs[sibling] = true;
-            }
-        }
-    }
-    Ok(found)
-}
-
-async fn stage(
-    connection: &mut PgConnection,
-    stream: &StreamId,
-    batch: &Batch,
-    differs: &[bool],
-) -> Result<(), WarehouseError> {
-    sqlx::raw_sql(include_str!("sql/stage.sql")).execute(&mut *connection).await?;
-    let mut lines = copy::Rows::new();
-    let mut sink = connection.copy_in_raw(include_str!("sql/copy_lines.sql")).await?;
-    for (_, entry) in batch.entries().filter(|(at, _)| differs[*at]) {
-        let (spooled, line) = batch.line(entry)?;
-        lines.line(&spooled.id, &line, &entry.hash, entry.outside);
-        if let Some(bytes) = lines.full() {
-            sink.send(bytes).await?;
-        }
-    }
-    sink.send(lines.finish()).await?;
-    sink.finish().await?;
-    let mut records = copy::Rows::new();
-    let mut sink = connection.copy_in_raw(include_str!("sql/copy_records.sql")).await?;
-    let whole = stream.source.record_is_whole_transaction();
-    let mut last = None;
-    for (_, entry) in batch.entries().filter(|(at, _)| differs[*at]) {
-        if last.replace(entry.record) == Some(entry.record) {
-            continue;
-        }
-        let (spooled, line) = batch.line(entry)?;
-        records.record(&spooled.id, if whole { "-" } else { &line.line_id }, &spooled.raw);
-        if let Some(bytes) = records.full() {
-            sink.send(bytes).await?;
-        }
-    }
-    sink.send(records.finish()).await?;
-    sink.finish().await?;
-    Ok(())
-}
-
-/// From the staging tables into the warehouse: (inserted, updated), of lines inside the window.
-async fn upsert(connection: &mut PgConnection, stream: &StreamId) -> Result<(u64, u64), WarehouseError> {
-    let (source, account, partition) = (stream.source.as_str(), &stream.account, stream.partition.as_str());
-    let whole = stream.source.record_is_whole_transaction();
-    sqlx::query(include_str!("sql/drop_known_outside.sql"))
-        .bind(source)
-        .bind(account)
-        .bind(whole)
-        .execute(&mut *connection)
-        .await?;
-    sqlx::query(include_str!("sql/lock_lines.sql")).bind(source).bind(account).execute(&mut *connection).await?;
-    sqlx::query(include_str!("sql/keep_versions.sql"))
-        .bind(source)
-        .bind(account)
-        .bind(whole)
-        .execute(&mut *connection)
-        .await?;
-    if whole {
-        sqlx::query(include_str!("sql/remove_lines.sql")).bind(source).bind(account).execute(&mut *connection).await?;
-    }
-    let written = sqlx::query(include_str!("sql/upsert_lines.sql"))
-        .bind(source)
-        .bind(account)
-        .bind(partition)
-        .fetch_one(&mut *connection)
-        .await?;
-    sqlx::query(include_str!("sql/insert_outside.sql"))
-        .bind(source)
-        .bind(account)
-        .bind(partition)
-        .execute(&mut *connection)
-        .await?;
-    sqlx::query(include_str!("sql/upsert_records.sql"))
-        .bind(source)
-        .bind(account)
-        .bind(NORMALIZER)
-        .execute(&mut *connection)
-        .await?;
-    let count = |at| written.try_get::<i64, _>(at).map(i64::unsigned_abs);
-    Ok((count(0)?, count(1)?))
 }
 
 /// Tells listeners that the stream has changed: source, account and the highest `seq`.

@@ -264,7 +264,7 @@ async fn a_process_that_lost_its_lease_writes_nothing() {
         panic!("held")
     };
     assert_eq!(lease.epoch, stage.lease.epoch + 1);
-    let error = stage.load_asked_at(vec![record("1", vec![line("d", 1, 10)])], Utc::now()).await.unwrap_err();
+    let error = stage.load_asked_at(vec![record("1", vec![line("d", 1, 10)])], at(48)).await.unwrap_err();
     assert!(matches!(error, WarehouseError::LeaseLost), "{error}");
     assert!(stage.rows().await.is_empty());
     assert_eq!(stage.scalar("SELECT count(*) FROM fuel.sync_window").await, 0);

@@ -1,3 +1,5 @@
+//! Planning, pass by pass.
+
 use chrono::TimeDelta;
 use proptest::prelude::*;
 
@@ -15,14 +17,14 @@ fn window(start: i64, end: i64) -> Window {
 }
 
 const REREAD: [Reread; 2] = [
-    Reread { younger_than: Duration::from_secs(2 * 86_400), every: Duration::from_secs(3_600) },
-    Reread { younger_than: Duration::from_secs(45 * 86_400), every: Duration::from_secs(86_400) },
+    Reread { younger_than: Duration::from_hours(48), every: Duration::from_hours(1) },
+    Reread { younger_than: Duration::from_hours(45 * 24), every: Duration::from_hours(24) },
 ];
 
 fn rules(start: i64) -> Rules<'static> {
     Rules {
         start: at(start),
-        grid: Grid::new(Duration::from_secs(6 * 3_600)).expect("a grid"),
+        grid: Grid::new(Duration::from_hours(6)).expect("a grid"),
         publish_delay: Duration::from_mins(15),
         overlap: Duration::from_hours(2),
         reread: &REREAD,
@@ -110,7 +112,7 @@ fn past_the_last_rule_only_a_window_that_can_still_change_is_read() {
     let plan = plan(&rules(99 * DAY), &standing(&ledger, Some(now - 900), now));
     assert!(plan.reads.iter().any(|read| read.window == changing.window));
     assert_eq!(plan.settled, [decided.window]);
-    let settled = Rules { settled_after: Some(Duration::from_secs(30 * 86_400)), ..rules(99 * DAY) };
+    let settled = Rules { settled_after: Some(Duration::from_hours(30 * 24)), ..rules(99 * DAY) };
     let plan = super::plan(&settled, &standing(&ledger, Some(now - 900), now));
     assert_eq!(plan.settled, [changing.window, decided.window]);
 }

@@ -1,3 +1,5 @@
+//! What a read brings, numbered and counted.
+
 use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};

@@ -1,0 +1,93 @@
+//! From the spool through a temporary table into the warehouse, in the order of the key.
+
+use sqlx::{PgConnection, Row};
+
+use crate::{
+    domain::StreamId,
+    source::NORMALIZER,
+    warehouse::{WarehouseError, copy, incoming::Batch},
+};
+
+/// Copies the lines that differ, and their records, to the temporary tables.
+pub(super) async fn stage(
+    connection: &mut PgConnection,
+    stream: &StreamId,
+    batch: &Batch,
+    differs: &[bool],
+) -> Result<(), WarehouseError> {
+    sqlx::raw_sql(include_str!("../sql/stage.sql")).execute(&mut *connection).await?;
+    let mut lines = copy::Rows::new();
+    let mut sink = connection.copy_in_raw(include_str!("../sql/copy_lines.sql")).await?;
+    for (_, entry) in batch.entries().filter(|(at, _)| differs[*at]) {
+        let (spooled, line) = batch.line(entry)?;
+        lines.line(&spooled.id, &line, &entry.hash, entry.outside);
+        if let Some(bytes) = lines.full() {
+            sink.send(bytes).await?;
+        }
+    }
+    sink.send(lines.finish()).await?;
+    sink.finish().await?;
+    let mut records = copy::Rows::new();
+    let mut sink = connection.copy_in_raw(include_str!("../sql/copy_records.sql")).await?;
+    let whole = stream.source.record_is_whole_transaction();
+    let mut last = None;
+    for (_, entry) in batch.entries().filter(|(at, _)| differs[*at]) {
+        if last.replace(entry.record) == Some(entry.record) {
+            continue;
+        }
+        let (spooled, line) = batch.line(entry)?;
+        records.record(&spooled.id, if whole { "-" } else { &line.line_id }, &spooled.raw);
+        if let Some(bytes) = records.full() {
+            sink.send(bytes).await?;
+        }
+    }
+    sink.send(records.finish()).await?;
+    sink.finish().await?;
+    Ok(())
+}
+
+/// From the staging tables into the warehouse: (inserted, updated), of lines inside the window.
+pub(super) async fn upsert(connection: &mut PgConnection, stream: &StreamId) -> Result<(u64, u64), WarehouseError> {
+    let (source, account, partition) = (stream.source.as_str(), &stream.account, stream.partition.as_str());
+    let whole = stream.source.record_is_whole_transaction();
+    sqlx::query(include_str!("../sql/drop_known_outside.sql"))
+        .bind(source)
+        .bind(account)
+        .bind(whole)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query(include_str!("../sql/lock_lines.sql")).bind(source).bind(account).execute(&mut *connection).await?;
+    sqlx::query(include_str!("../sql/keep_versions.sql"))
+        .bind(source)
+        .bind(account)
+        .bind(whole)
+        .execute(&mut *connection)
+        .await?;
+    if whole {
+        sqlx::query(include_str!("../sql/remove_lines.sql"))
+            .bind(source)
+            .bind(account)
+            .execute(&mut *connection)
+            .await?;
+    }
+    let written = sqlx::query(include_str!("../sql/upsert_lines.sql"))
+        .bind(source)
+        .bind(account)
+        .bind(partition)
+        .fetch_one(&mut *connection)
+        .await?;
+    sqlx::query(include_str!("../sql/insert_outside.sql"))
+        .bind(source)
+        .bind(account)
+        .bind(partition)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query(include_str!("../sql/upsert_records.sql"))
+        .bind(source)
+        .bind(account)
+        .bind(NORMALIZER)
+        .execute(&mut *connection)
+        .await?;
+    let count = |at| written.try_get::<i64, _>(at).map(i64::unsigned_abs);
+    Ok((count(0)?, count(1)?))
+}
