@@ -207,7 +207,7 @@ COMMENT ON COLUMN fuel.checkpoint.updated_at IS 'When the watermark was last wri
 COMMENT ON COLUMN fuel.checkpoint.last_pass_at IS 'When the last pass over the stream ended.';
 COMMENT ON COLUMN fuel.checkpoint.last_outcome IS 'How it ended: ok, failed, withdrawn, not_enabled.';
 COMMENT ON COLUMN fuel.checkpoint.last_error IS 'Why it failed; NULL when it did not.';
-COMMENT ON COLUMN fuel.checkpoint.seen_at IS 'When the source last listed the stream.';
+COMMENT ON COLUMN fuel.checkpoint.seen_at IS 'When the stream was last taken up.';
 
 CREATE TABLE fuel.sync_window (
     source           text not null,
@@ -297,7 +297,7 @@ COMMENT ON COLUMN fuel.sync_run.version IS 'Version of fuelsync.';
 COMMENT ON COLUMN fuel.sync_run.host IS 'Machine.';
 COMMENT ON COLUMN fuel.sync_run.started_at IS 'Start.';
 COMMENT ON COLUMN fuel.sync_run.finished_at IS 'End; NULL while it runs, or when it was killed.';
-COMMENT ON COLUMN fuel.sync_run.outcome IS 'ok, partial, failed, refused or stopped.';
+COMMENT ON COLUMN fuel.sync_run.outcome IS 'ok, partial, refused, no_database or stopped; NULL when it was killed.';
 COMMENT ON COLUMN fuel.sync_run.windows IS 'Windows read.';
 COMMENT ON COLUMN fuel.sync_run.fetched IS 'Lines that the last read brought; a record that cannot be normalized counts one.';
 COMMENT ON COLUMN fuel.sync_run.inserted IS 'Lines new to the table.';
@@ -374,6 +374,33 @@ LEFT JOIN fuel.record r
     AND r.line_id = CASE WHEN t.source = 'hecone' THEN '-' ELSE t.line_id END;
 COMMENT ON VIEW fuel.transaction_with_raw IS 'fuel.transaction with the record that each line came from.';
 
+-- The view's columns mean what the table's do.
+DO $$
+DECLARE
+    col record;
+BEGIN
+    FOR col IN
+        SELECT v.attname, coalesce(col_description(t.attrelid, t.attnum), col_description(r.attrelid, r.attnum)) AS said
+        FROM pg_attribute v
+        LEFT JOIN pg_attribute t ON t.attrelid = 'fuel.transaction'::regclass AND t.attname = v.attname
+        LEFT JOIN pg_attribute r ON r.attrelid = 'fuel.record'::regclass AND r.attname = v.attname
+        WHERE v.attrelid = 'fuel.transaction_with_raw'::regclass AND v.attnum > 0
+    LOOP
+        EXECUTE format('COMMENT ON COLUMN fuel.transaction_with_raw.%I IS %L', col.attname, col.said);
+    END LOOP;
+    -- Made by the program before this file runs.
+    IF to_regclass('fuel._migration') IS NOT NULL THEN
+        COMMENT ON TABLE fuel._migration IS 'Which migrations of fuelsync are applied.';
+        COMMENT ON COLUMN fuel._migration.version IS 'Number of the migration.';
+        COMMENT ON COLUMN fuel._migration.description IS 'Its name.';
+        COMMENT ON COLUMN fuel._migration.installed_on IS 'When it was applied.';
+        COMMENT ON COLUMN fuel._migration.success IS 'Whether it was applied to its end.';
+        COMMENT ON COLUMN fuel._migration.checksum IS 'Digest of its text.';
+        COMMENT ON COLUMN fuel._migration.execution_time IS 'How long it took, in nanoseconds.';
+    END IF;
+END
+$$;
+
 -- A record may hold what json allows and jsonb does not (a number of a million digits): then its text is kept.
 CREATE FUNCTION fuel.as_jsonb(raw json) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -397,6 +424,11 @@ DECLARE
     last_drawn bigint;
     last_safe  bigint;
 BEGIN
+    -- In one older snapshot, or on a standby, what others are still writing cannot be seen.
+    IF current_setting('transaction_isolation') <> 'read committed' OR pg_is_in_recovery() THEN
+        RAISE EXCEPTION 'fuel.changes needs READ COMMITTED on the primary: elsewhere it would skip rows that commit late'
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
     SELECT last_value INTO last_drawn FROM fuel.change_seq;
     -- 1178944512 is announce_writer's half of the key; the other half holds the low 32 bits of a number that is at most
     -- last_drawn and far less than 2^32 behind it.
@@ -410,4 +442,4 @@ BEGIN
         ORDER BY t.seq LIMIT max_rows;
 END
 $$;
-COMMENT ON FUNCTION fuel.changes(bigint, integer) IS 'What changed after a seq, in order, never skipping a row that committed late: a consumer that remembers the last seq misses nothing.';
+COMMENT ON FUNCTION fuel.changes(bigint, integer) IS 'What changed after a seq, in order, never skipping a row that committed late: a consumer that remembers the last seq misses nothing. Lines of a HecOne transaction that went away are in fuel.transaction_version (operation remove), with a seq of their own.';

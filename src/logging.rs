@@ -8,11 +8,7 @@ use std::io::{self, Write};
 
 use tracing::{Level, Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
-    EnvFilter, Layer,
-    filter::{FilterExt, Targets},
-    fmt::MakeWriter,
-    layer::SubscriberExt,
-    registry::LookupSpan,
+    EnvFilter, Layer, filter::Targets, fmt::MakeWriter, layer::SubscriberExt, registry::LookupSpan,
     util::SubscriberInitExt,
 };
 
@@ -76,12 +72,14 @@ impl Logging {
         W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
     {
         let lines = tracing_subscriber::fmt::layer().with_writer(writer);
-        let filter = filter.and(ceiling());
+        // Filters of the whole registry, not of the layer: a layer's own filter forgets to clear its verdict when a
+        // dependency only asks whether it may log, and then swallows the next event of that thread.
+        let filters = ceiling().and_then(filter);
         match self.format {
-            LogFormat::Human => lines.with_ansi(self.colour).with_target(false).with_filter(filter).boxed(),
+            LogFormat::Human => filters.and_then(lines.with_ansi(self.colour).with_target(false)).boxed(),
             LogFormat::Json => {
                 let lines = lines.json().flatten_event(true).with_current_span(true).with_span_list(false);
-                lines.with_filter(filter).boxed()
+                filters.and_then(lines).boxed()
             }
         }
     }

@@ -132,6 +132,11 @@ async fn tables(warehouse: &Warehouse) -> Vec<Line> {
                 "run `fuelsync migrate` as a role that may create the schema fuel",
             )];
         }
+        Err(error @ (WarehouseError::Refused(_) | WarehouseError::Database { .. })) => {
+            let todo =
+                "GRANT USAGE ON SCHEMA fuel and SELECT ON fuel._migration to the role (deploy/postgres/role.sql)";
+            return vec![Line::bad("permissions", error.to_string(), todo)];
+        }
         Err(error) => return vec![Line::bad("migrations", error.to_string(), "see the database's log")],
     }
     let mut lines = vec![Line::good("migrations", "all applied")];

@@ -43,6 +43,10 @@ pub(super) async fn run(args: DemoArgs, global: &Global) -> Result<Exit, Failure
     output::say("Starting a private PostgreSQL and both vendors' sandbox with a year of invented sales …");
     let data_dir: Option<PathBuf> = args.keep.clone();
     let database = Embedded::start(EmbeddedOptions { data_dir, durable: true }).await?;
+    // Only now: a private database begins in an empty directory.
+    if let Some(directory) = &args.keep {
+        keep_made(directory, made)?;
+    }
     let sandbox = sandbox(made, args.once).await?;
     let app = App::new(configuration(&sandbox, made)?, Arc::new(SystemClock))?;
     let warehouse = app.warehouse_at(&database.url())?;
@@ -123,28 +127,32 @@ fn configuration(sandbox: &Sandbox, made: Made) -> Result<Config, Failure> {
     Ok(config)
 }
 
-/// What the world is made from: kept in the directory, if there is one.
+/// Where what the world is made from is kept.
+const MADE: &str = "demo.json";
+
+/// What the world is made from: as it was kept in the directory, if it was.
 fn made(keep: Option<&Path>) -> Result<Made, Failure> {
     let now = SystemClock.now();
     let midnight = now.date_naive().and_time(chrono::NaiveTime::MIN).and_utc();
     let new = Made { seed: 1, from: midnight - TimeDelta::days(365), to: now };
     let Some(directory) = keep else { return Ok(new) };
-    let file = directory.join("demo.json");
-    let broken = |what: &str, error: Box<dyn std::error::Error + Send + Sync>| {
-        Failure::usage(format!("{} cannot be {what}", file.display()))
-            .because(error)
-            .next("Choose another directory for --keep, or empty this one.")
-    };
-    match std::fs::read(&file) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|e| broken("understood", e.into())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            std::fs::create_dir_all(directory).map_err(|e| broken("written", e.into()))?;
-            let bytes = serde_json::to_vec(&new).map_err(|e| broken("written", e.into()))?;
-            std::fs::write(&file, bytes).map_err(|e| broken("written", e.into()))?;
-            Ok(new)
-        }
-        Err(error) => Err(broken("read", error.into())),
+    match std::fs::read(directory.join(MADE)) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|e| unusable(directory, e)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(new),
+        Err(error) => Err(unusable(directory, error)),
     }
+}
+
+/// Keeps what the world is made from, so that the kept database meets the same world again.
+fn keep_made(directory: &Path, made: Made) -> Result<(), Failure> {
+    let bytes = serde_json::to_vec(&made).map_err(|e| unusable(directory, e))?;
+    std::fs::write(directory.join(MADE), bytes).map_err(|e| unusable(directory, e))
+}
+
+fn unusable(directory: &Path, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
+    Failure::usage(format!("{} cannot be used", directory.join(MADE).display()))
+        .because(error)
+        .next("Choose another directory for --keep, or empty this one.")
 }
 
 impl From<EmbeddedError> for Failure {

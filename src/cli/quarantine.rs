@@ -76,6 +76,11 @@ pub(super) async fn drop(args: QuarantineDropArgs, global: &Global) -> Result<Ex
     for id in args.id {
         if warehouse.drop_quarantined(id).await? { dropped.push(id) } else { unknown_ids.push(id) }
     }
+    if dropped.is_empty()
+        && let Some(id) = unknown_ids.first()
+    {
+        return Err(unknown(*id));
+    }
     if global.json {
         output::json(&serde_json::json!({ "dropped": dropped, "unknown": unknown_ids }))?;
     } else {

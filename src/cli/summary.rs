@@ -65,7 +65,7 @@ pub(super) fn text(summary: &Summary) -> String {
             said.push(format!("{}: {}: {error}", stream.stream, word(stream.outcome)));
         }
     }
-    said.push(closing(summary).to_owned());
+    said.push(closing(summary));
     said.join("\n")
 }
 
@@ -77,20 +77,27 @@ const fn word(outcome: StreamOutcome) -> &'static str {
         StreamOutcome::Held => "left to its owner",
         StreamOutcome::NotEnabled => "not enabled",
         StreamOutcome::Withdrawn => "withdrawn",
-        StreamOutcome::NoDatabase => "NO DATABASE",
+        StreamOutcome::NoDatabase => "DATABASE",
         StreamOutcome::Stopped => "stopped",
     }
 }
 
-const fn closing(summary: &Summary) -> &'static str {
+fn closing(summary: &Summary) -> String {
+    let held = summary.streams.iter().filter(|stream| stream.outcome == StreamOutcome::Held).count();
     match summary.outcome {
-        Outcome::Ok => "Done.",
+        Outcome::Ok if held > 0 => format!("Done; {held} stream(s) left to another process."),
+        Outcome::Ok => "Done.".to_owned(),
         Outcome::Partial => {
-            "Some streams failed; what the others read is committed. The next run goes on where they wait."
+            "Some streams failed; what the others read is committed. The next run goes on where they wait.".to_owned()
         }
-        Outcome::Refused => "Every account's credentials are refused; `fuelsync check` says more.",
-        Outcome::NoDatabase => "The database went out of reach; what was committed stays.",
-        Outcome::Stopped => "Stopped before the work was done; what was committed stays. The next run goes on there.",
+        Outcome::Refused => "Every account's credentials are refused; `fuelsync check` says more.".to_owned(),
+        Outcome::NoDatabase => {
+            "The database cannot be reached or refuses; what was committed stays. `fuelsync check` says more."
+                .to_owned()
+        }
+        Outcome::Stopped => {
+            "Stopped before the work was done; what was committed stays. The next run goes on there.".to_owned()
+        }
     }
 }
 

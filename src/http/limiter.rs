@@ -49,6 +49,12 @@ impl Limiter {
         gone.push_back(self.clock.monotonic());
     }
 
+    /// How long no request may go yet, because the server asked for it.
+    pub(super) fn held_for(&self) -> Duration {
+        let held = *self.held_until.lock().unwrap_or_else(PoisonError::into_inner);
+        held.map_or(Duration::ZERO, |until| until.saturating_duration_since(self.clock.monotonic()))
+    }
+
     /// Lets no request go for so long: the server asked for it.
     pub(super) fn hold(&self, wait: Duration) {
         let until = self.clock.monotonic() + wait;

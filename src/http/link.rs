@@ -133,6 +133,11 @@ impl Link {
     {
         let (mut number, mut failed, mut closed) = (0, 0, false);
         loop {
+            let held = self.limiter.held_for();
+            if held > LONGEST_WAIT {
+                let said = Some("the server asked to wait longer; nothing is asked before that".to_owned());
+                return Err(HttpError::Status { status: 429, retry_after: Some(held), said });
+            }
             self.limiter.wait().await;
             let failure = match self.attempt(call, number, &mut build, &mut consume).await {
                 Ok(read) => return Ok(read),
@@ -158,6 +163,11 @@ impl Link {
         }
     }
 
+    /// The server's lead over this machine in seconds, when it is too far to be believed and corrected.
+    pub fn unbelievable_skew(&self) -> Option<i64> {
+        self.skew().filter(|skew| skew.abs() > super::offset::BELIEVABLE).map(|skew| skew.num_seconds())
+    }
+
     /// How long to wait before the next attempt; none when there is to be none.
     fn wait_before_next(&self, call: Call<'_>, failed: u32, error: &HttpError) -> Option<Duration> {
         let may = match error.repeatable() {
@@ -174,12 +184,15 @@ impl Link {
             | HttpError::TooLarge(_)
             | HttpError::Malformed(_) => None,
         };
-        if !may || asked.is_some_and(|asked| asked > LONGEST_WAIT) {
+        if !may {
             return None;
         }
         if let Some(asked) = asked {
             // It speaks for the account, not for this request alone.
             self.limiter.hold(asked);
+            if asked > LONGEST_WAIT {
+                return None;
+            }
         }
         (failed < self.transport.max_retries).then(|| backoff(failed).max(asked.unwrap_or_default()))
     }

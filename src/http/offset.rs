@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// A correction larger than this is not believed: it is a broken server or proxy more often than a broken clock here.
-const MOST: TimeDelta = TimeDelta::days(1);
+pub(super) const BELIEVABLE: TimeDelta = TimeDelta::days(1);
 
 /// How long the server's dates are left out of account after a correction did not help.
 const DISTRUST: Duration = Duration::from_mins(10);
@@ -45,7 +45,7 @@ impl Offset {
         }
         self.distrusted_until = None;
         // A machine that is days off is told so by `check`; signing by a date that far off is for no server.
-        self.learnt = if fits.abs() <= MOST { fits } else { TimeDelta::zero() };
+        self.learnt = if fits.abs() <= BELIEVABLE { fits } else { TimeDelta::zero() };
     }
 
     /// The correction did not help: this machine's own time is used for a while.

@@ -14,6 +14,12 @@ pub enum SourceError {
     /// The vendor refuses the credentials, with the clock in order.
     #[error("the vendor refuses the credentials of this account ({0}); check its id and secret")]
     Refused(String),
+    /// This machine's clock and the source's are further apart than can be corrected: what was read cannot be placed.
+    #[error(
+        "this machine's clock is {0} s {how} the vendor's, more than can be corrected; nothing was written; set the clock \
+         (NTP)", how = if *.0 < 0 { "ahead of" } else { "behind" }
+    )]
+    ClockOff(i64),
     /// The interface is not enabled for this account.
     #[error(
         "{0} is not enabled for this account at the vendor ({1}); ask the vendor to enable it, or take it out of `sources`"
@@ -64,7 +70,7 @@ impl SourceError {
     /// The one decision. Exhaustive on purpose: a new error must be decided on.
     pub const fn disposition(&self) -> Disposition {
         match self {
-            Self::Http(_) | Self::Rejected(_) => Disposition::NextPass,
+            Self::Http(_) | Self::Rejected(_) | Self::ClockOff(_) => Disposition::NextPass,
             Self::Refused(_) => Disposition::StopAccount,
             Self::NotEnabled(..) => Disposition::SwitchOff,
             Self::Withdrawn { .. } => Disposition::Rest,

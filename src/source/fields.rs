@@ -104,8 +104,21 @@ impl Reader {
 /// A text that is part of the key: as sent, blanks and all, since the source is asked for it again.
 pub(super) fn key_text(field: &str, node: Option<&Node<'_>>) -> Result<String, Rejection> {
     let node = node.filter(|node| !node.is_unknown()).ok_or_else(|| reject(field, "is missing"))?;
-    node.scalar().map(str::to_owned).ok_or_else(|| reject(field, "is neither a text nor a number"))
+    let text = node.scalar().ok_or_else(|| reject(field, "is neither a text nor a number"))?;
+    short_enough(field, text).map(str::to_owned)
 }
+
+/// A part of the key. The index of the table holds no longer one, and no vendor's id is near it.
+pub(super) fn short_enough<'t>(field: &str, text: &'t str) -> Result<&'t str, Rejection> {
+    if text.len() <= LONGEST_KEY {
+        Ok(text)
+    } else {
+        Err(reject(field, "is longer than 400 bytes, too long for a key"))
+    }
+}
+
+/// Bytes of an id or of a product code.
+const LONGEST_KEY: usize = 400;
 
 /// The time of the sale.
 pub(super) fn key_time(field: &str, node: Option<&Node<'_>>) -> Result<DateTime<Utc>, Rejection> {

@@ -64,7 +64,12 @@ pub(super) fn render(view: &View) -> String {
         row(&mut html, stream);
     }
     if view.streams.is_empty() {
-        let _ = write!(html, "<tr><td colspan=\"{}\">No stream has been read yet.</td></tr>", COLUMNS.len());
+        let said = if view.database.is_ready() {
+            "No stream has been read yet."
+        } else {
+            "Not known: the database cannot be asked. Nothing that was committed is lost."
+        };
+        let _ = write!(html, "<tr><td colspan=\"{}\">{said}</td></tr>", COLUMNS.len());
     }
     html.push_str("</tbody></table></body></html>");
     html

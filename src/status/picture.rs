@@ -1,6 +1,6 @@
 //! Takes the picture that the page, the metrics and `fuelsync status` show, from what the warehouse knows.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 
@@ -12,6 +12,9 @@ use crate::{
     sync::pass::Passes,
     warehouse::Warehouse,
 };
+
+/// How long the database may take to answer.
+const PATIENCE: Duration = Duration::from_millis(900);
 
 /// What taking pictures needs.
 #[derive(Debug, Clone)]
@@ -65,7 +68,11 @@ impl Camera {
     }
 
     async fn look(&self, now: DateTime<Utc>) -> Result<(DatabaseView, Vec<StreamView>), String> {
-        let state = self.warehouse.migration_state().await.map_err(|e| e.to_string())?;
+        // Observers have little patience: a database that does not answer at once is reported, not waited for.
+        let state = tokio::time::timeout(PATIENCE, self.warehouse.migration_state())
+            .await
+            .map_err(|_| "the database does not answer".to_owned())?
+            .map_err(|e| e.to_string())?;
         if !state.is_current() {
             let problem = "the migrations of this version are not all applied; run `fuelsync migrate`".to_owned();
             return Ok((DatabaseView { reachable: true, migrated: false, problem: Some(problem) }, Vec::new()));

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt, stream};
 use tokio_util::sync::CancellationToken;
 
@@ -89,7 +89,13 @@ pub async fn run(passes: &Passes, stretch: Stretch, stop: &CancellationToken) ->
                 Err(error) => loading.fail(&error),
             }
         }
-        if stop.is_cancelled() || (work.is_empty() && held == 0) {
+        if work.is_empty() && held == 0 {
+            break;
+        }
+        if stop.is_cancelled() {
+            for loading in streams.iter_mut().filter(|loading| loading.goes_on()) {
+                loading.fail(&WindowError::Stopped);
+            }
             break;
         }
         if work.is_empty() {
@@ -107,12 +113,9 @@ pub async fn run(passes: &Passes, stretch: Stretch, stop: &CancellationToken) ->
         if let Ok(watermark) = passes.warehouse.watermark(&loading.summary.stream).await {
             loading.summary.watermark = watermark;
         }
-        if stop.is_cancelled() && loading.goes_on() {
-            loading.fail(&WindowError::Stopped);
-        }
     }
     remarks.extend(streams.into_iter().map(|loading| loading.summary));
-    Summary::of(remarks, stop.is_cancelled())
+    Summary::of(remarks)
 }
 
 /// Reads windows of several streams, the oldest first: what the sources forget first. A stream that fails is given up.
@@ -195,10 +198,14 @@ async fn plan(
         return Ok(Todo::default());
     };
     let wanted = reader.source.widen(stream.source, wanted);
+    let asked_from = wanted.start();
+    // Whole cells of the grid, so that later reads meet the same rows of the ledger.
+    let cells = reader.grid.cell(wanted.start()).zip(reader.grid.cell(wanted.end() - TimeDelta::microseconds(1)));
+    let wanted = cells.and_then(|(first, last)| Window::new(first.start(), last.end())).unwrap_or(wanted);
     let gaps = reader.warehouse.gaps(stream).await?;
     let horizon = reader.source.horizon(stream.source, present);
     let ledger = reader.warehouse.ledger(stream, DateTime::UNIX_EPOCH).await?;
-    if let Some(beyond) = horizon.and_then(|horizon| Window::new(wanted.start(), wanted.end().min(horizon))) {
+    if let Some(beyond) = horizon.and_then(|horizon| Window::new(asked_from, wanted.end().min(horizon))) {
         let read = ledger.iter().filter(|entry| entry.read_through.is_some()).map(|entry| entry.window);
         for lost in beyond.minus(read.chain(gaps.iter().copied())) {
             reader.lose(stream, lost, summary).await?;
@@ -211,6 +218,7 @@ async fn plan(
 }
 
 /// Claims a window, reads it and writes it; `None` when another worker has it.
+#[tracing::instrument(skip_all, fields(stream = %stream, window = %window))]
 async fn one(
     reader: &Reader,
     stream: &StreamId,

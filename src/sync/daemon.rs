@@ -82,7 +82,11 @@ async fn read_account(
             }
             () = stop.cancelled() => break,
         }
-        for stream in passes.discover(account, stop).await.streams {
+        let discovered = passes.discover(account, stop).await;
+        for remark in discovered.remarks.iter().filter(|remark| remark.outcome == StreamOutcome::NoDatabase) {
+            tracing::error!(stream = %remark.stream, error = remark.error.as_deref(), "the database is out of reach; nothing is read until it is back, and nothing is lost");
+        }
+        for stream in discovered.streams {
             let door = doors.entry(stream).or_insert_with_key(|stream| {
                 let (door, rings) = mpsc::channel(1);
                 let work = Worker {
@@ -130,7 +134,7 @@ impl Worker {
             self.passes.remember(&summary);
             report(&summary);
             if let Ok(run) = run {
-                let whole = Summary::of(vec![summary], false);
+                let whole = Summary::of(vec![summary]);
                 let (windows, counts) = whole.totals();
                 if let Err(error) = self.passes.warehouse.end_run(run, whole.outcome.as_str(), windows, &counts).await {
                     tracing::warn!(stream = %self.stream, error = %error, "the run's row could not be closed");

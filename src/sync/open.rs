@@ -12,12 +12,15 @@ use super::{
 };
 use crate::{
     domain::{Record, StreamId},
-    source::SourceError,
+    source::{Disposition, SourceError},
     warehouse::{WarehouseError, incoming::Incoming, lease::Lease},
 };
 
 /// Transactions written together.
 const TOGETHER: usize = 50;
+
+/// Failed fetches after which the rest waits for the next pass.
+const ENOUGH: u32 = 5;
 
 /// Most transactions looked after in one pass; more than a fleet ever has open.
 const MOST: i64 = 5_000;
@@ -39,30 +42,57 @@ pub async fn refresh(
     let open = reader.warehouse.open_transactions(stream, since, present, MOST).await?;
     let due = open.into_iter().filter(|(_, at)| !reads.iter().any(|read| read.stretch.contains(*at))).map(|(id, _)| id);
     let mut waiting = Vec::new();
+    let mut failed = Failures::default();
     for id in due {
         if stop.is_cancelled() {
-            return Err(WindowError::Stopped);
+            break;
         }
         let fetched = tokio::select! {
-            fetched = reader.source.read_one(stream, &id) => fetched?,
-            () = stop.cancelled() => return Err(WindowError::Stopped),
+            fetched = reader.source.read_one(stream, &id) => fetched,
+            () = stop.cancelled() => break,
         };
         match fetched {
-            // An answer about another transaction is no answer about this one.
-            Some(record) if record.id == id || record.id.is_empty() => waiting.push(record),
-            Some(_) => {
-                return Err(
-                    SourceError::Rejected("with another transaction than the one asked for by its id".into()).into()
-                );
-            }
+            Ok(Some(record)) => waiting.push(record),
             // The source no longer has it: the reads of its window decide whether it is missing.
-            None => tracing::debug!("an open transaction is no longer at the source"),
+            Ok(None) => tracing::debug!(stream = %stream, "an open transaction is no longer at the source"),
+            // One transaction that cannot be had does not keep the others from being looked after.
+            Err(error) => {
+                if failed.are_enough(error) {
+                    break;
+                }
+            }
         }
         if waiting.len() >= TOGETHER {
             write(reader, stream, lease, std::mem::take(&mut waiting), summary).await?;
         }
     }
-    write(reader, stream, lease, waiting, summary).await
+    write(reader, stream, lease, waiting, summary).await?;
+    if stop.is_cancelled() {
+        return Err(WindowError::Stopped);
+    }
+    failed.first.map_or(Ok(()), |error| Err(error.into()))
+}
+
+/// Single fetches that failed.
+#[derive(Debug, Default)]
+struct Failures {
+    first: Option<SourceError>,
+    count: u32,
+}
+
+impl Failures {
+    /// Takes one more; whether there is no point in going on.
+    fn are_enough(&mut self, error: SourceError) -> bool {
+        self.count += 1;
+        let ends = match error.disposition() {
+            Disposition::NextPass | Disposition::Gap | Disposition::Rest | Disposition::SwitchOff => {
+                self.count >= ENOUGH
+            }
+            Disposition::StopAccount | Disposition::Stop => true,
+        };
+        self.first.get_or_insert(error);
+        ends
+    }
 }
 
 async fn write(

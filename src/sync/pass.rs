@@ -132,7 +132,7 @@ impl Passes {
             .collect()
             .await;
         summaries.extend(read);
-        Summary::of(summaries, stop.is_cancelled())
+        Summary::of(summaries)
     }
 
     /// What came of all that this process has read, by source and account.
@@ -158,11 +158,14 @@ impl Passes {
     pub async fn discover(&self, account: &Account, stop: &CancellationToken) -> Discovered {
         let mut discovered = Discovered::default();
         for kind in &account.kinds {
+            let whole = StreamId::new(*kind, account.source.account(), Partition::whole());
             let listed = tokio::select! {
                 listed = account.source.partitions(*kind) => listed,
-                () = stop.cancelled() => return discovered,
+                () = stop.cancelled() => {
+                    discovered.remarks.push(StreamSummary::new(whole).ended(StreamOutcome::Stopped, "stopped before it was read"));
+                    return discovered;
+                }
             };
-            let whole = StreamId::new(*kind, account.source.account(), Partition::whole());
             let known = match self.warehouse.known_partitions(*kind, account.source.account()).await {
                 Ok(known) => known,
                 Err(error) => {
@@ -183,6 +186,14 @@ impl Passes {
                     discovered.streams.extend(streams.filter(|stream| !self.is_off(stream)));
                 }
                 Err(error) => {
+                    // `status` must not go on saying that all is well with streams that cannot even be listed.
+                    for (partition, _) in known.iter().filter(|(partition, _)| partition.contract_no().is_some()) {
+                        let stream = StreamId::new(*kind, account.source.account(), partition.clone());
+                        let why = format!("the list of contracts could not be had: {error}");
+                        if let Err(error) = self.warehouse.note_pass(&stream, PassEnd::Failed(&why)).await {
+                            tracing::warn!(stream = %stream, error = %error, "that could not be noted");
+                        }
+                    }
                     if error.disposition() == Disposition::NextPass {
                         let known = known.into_iter().filter(|(partition, outcome)| {
                             partition.contract_no().is_some() && outcome.as_deref() != Some("withdrawn")

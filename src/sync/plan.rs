@@ -93,7 +93,8 @@ pub fn plan(rules: &Rules<'_>, standing: &Standing<'_>) -> Plan {
         (standing.watermark.is_none_or(|watermark| watermark < position) && position > rules.start).then_some(position);
 
     // Without a watermark nothing was read in order yet: the head begins at the floor.
-    let head = if position > floor { (position - rules.overlap).max(floor) } else { floor };
+    // A watermark ahead of the present (a clock that was wrong once) does not keep the present from being read.
+    let head = if position > floor { (position.min(present) - rules.overlap).max(floor) } else { floor };
     let mut blocked = false;
     for tile in tiles(rules, standing, floor) {
         let Some(served) = clip(tile.window, oldest_served(standing, tile.window), present) else { continue };
@@ -140,7 +141,7 @@ fn lost(rules: &Rules<'_>, standing: &Standing<'_>) -> Vec<Window> {
 }
 
 /// The part of a ledger's window that has been read.
-fn read_part(entry: &Entry) -> Option<Window> {
+pub fn read_part(entry: &Entry) -> Option<Window> {
     Window::new(entry.window.start(), entry.window.end().min(entry.read_through?))
 }
 
@@ -203,11 +204,12 @@ fn again(rules: &Rules<'_>, standing: &Standing<'_>, head: DateTime<Utc>, plan: 
         if entry.is_final || entry.read_through.is_none() || entry.is_claimed || entry.window.end() > head {
             continue;
         }
-        let Some(served) = clip(entry.window, standing.horizon.unwrap_or(entry.window.start()), standing.present)
-        else {
+        let oldest = oldest_served(standing, entry.window);
+        if entry.window.end() <= oldest {
             plan.settled.push(entry.window);
             continue;
-        };
+        }
+        let Some(served) = clip(entry.window, oldest, standing.present) else { continue };
         if pace(rules, entry, standing.present).is_none() {
             plan.settled.push(entry.window);
         } else if is_due(rules, entry, standing.present) {

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     config,
     domain::{Grid, SourceKind, StreamId, Window},
-    source::Source,
+    source::{Source, SourceError},
     warehouse::{
         Warehouse, WarehouseError,
         checkpoint::PassEnd,
@@ -71,10 +71,13 @@ impl Reader {
             }
             Ok(Taken::Held { by, until }) => {
                 tracing::info!(owner = %by, until = %until, "another process reads this stream; left to it");
-                return summary
-                    .ended(StreamOutcome::Held, format!("its lease is held by {by} until {until}; left to it"));
+                let why = format!("its lease is held by {by} until {until}; left to it");
+                return self.with_watermark(summary.ended(StreamOutcome::Held, why)).await;
             }
-            Err(error) => return self.failed(summary, &error.into()).await,
+            Err(error) => {
+                let failed = self.failed(summary, &error.into()).await;
+                return self.with_watermark(failed).await;
+            }
         };
         let worked = {
             let work = self.work(stream, &lease, &mut summary, stop);
@@ -125,10 +128,11 @@ impl Reader {
             let done = self.carry_out(stream, &plan, lease, summary, stop).await?;
             reads.extend(plan.reads);
             if done {
-                break;
+                return open::refresh(self, stream, lease, &reads, summary, stop).await;
             }
         }
-        open::refresh(self, stream, lease, &reads, summary, stop).await
+        let seen = "with less and less of what it was asked for".to_owned();
+        Err(SourceError::Rejected(seen).into())
     }
 
     async fn plan(&self, stream: &StreamId, lease: &Lease, summary: &mut StreamSummary) -> Result<Plan, WindowError> {
@@ -204,8 +208,8 @@ impl Reader {
                 Ok(true)
             }
             Err(error) => match error.disposition() {
-                // Nothing is lost: a younger read of this window stands.
-                Disposition::Drop => Ok(true),
+                // Nothing is lost: a younger read of this window stands. What it means for the watermark is planned anew.
+                Disposition::Drop => Ok(!read.moves_watermark),
                 Disposition::Gap => {
                     self.lose(stream, error.lost(read), summary).await?;
                     Ok(false)
@@ -224,18 +228,22 @@ impl Reader {
         }
     }
 
-    /// Records a stretch that is lost at the source, and says so loudly.
+    /// Records what of a stretch is lost at the source, and says so loudly: what was read before is not lost.
     pub(super) async fn lose(
         &self,
         stream: &StreamId,
-        lost: Window,
+        unserved: Window,
         summary: &mut StreamSummary,
     ) -> Result<(), WindowError> {
+        let ledger = self.warehouse.ledger(stream, DateTime::UNIX_EPOCH).await?;
+        let known = self.warehouse.gaps(stream).await?;
         let reason = "older than the source serves, and never read before";
-        if self.warehouse.record_gap(stream, lost, reason).await? {
-            tracing::error!(gap = %lost, "LOST AT THE SOURCE: it no longer serves this stretch, which was never read; recorded in fuel.gap, going on behind it");
+        for lost in unserved.minus(ledger.iter().filter_map(plan::read_part).chain(known)) {
+            if self.warehouse.record_gap(stream, lost, reason).await? {
+                tracing::error!(stream = %stream, gap = %lost, "LOST AT THE SOURCE: it no longer serves this stretch, which was never read; recorded in fuel.gap, going on behind it");
+                summary.gaps.push(lost);
+            }
         }
-        summary.gaps.push(lost);
         Ok(())
     }
 

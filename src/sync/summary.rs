@@ -142,10 +142,10 @@ pub struct Summary {
 
 impl Summary {
     /// Puts the streams in order and decides on the whole.
-    pub fn of(mut streams: Vec<StreamSummary>, stopped: bool) -> Self {
+    pub fn of(mut streams: Vec<StreamSummary>) -> Self {
         streams.sort_by(|a, b| a.stream.cmp(&b.stream));
         let failed = streams.iter().any(|s| matches!(s.outcome, StreamOutcome::Failed | StreamOutcome::Refused));
-        let cut_short = stopped || streams.iter().any(|s| s.outcome == StreamOutcome::Stopped);
+        let cut_short = streams.iter().any(|s| s.outcome == StreamOutcome::Stopped);
         let outcome = if cut_short {
             Outcome::Stopped
         } else if streams.iter().any(|s| s.outcome == StreamOutcome::NoDatabase) {
@@ -227,16 +227,13 @@ mod tests {
     fn one_refused_account_of_two_is_a_partial_failure_and_all_of_them_a_refusal() {
         let refused = || stream(SourceKind::HecOne, "north", StreamOutcome::Refused);
         let fine = stream(SourceKind::AlexelaEv, "north", StreamOutcome::Ok);
-        assert_eq!(Summary::of(vec![refused(), fine], false).outcome, Outcome::Partial);
-        assert_eq!(Summary::of(vec![refused()], false).outcome, Outcome::Refused);
-        assert_eq!(Summary::of(Vec::new(), false).outcome, Outcome::Ok);
+        assert_eq!(Summary::of(vec![refused(), fine]).outcome, Outcome::Partial);
+        assert_eq!(Summary::of(vec![refused()]).outcome, Outcome::Refused);
+        assert_eq!(Summary::of(Vec::new()).outcome, Outcome::Ok);
     }
 
     #[test]
     fn a_lease_held_elsewhere_is_no_failure() {
-        assert_eq!(
-            Summary::of(vec![stream(SourceKind::HecOne, "north", StreamOutcome::Held)], false).outcome,
-            Outcome::Ok
-        );
+        assert_eq!(Summary::of(vec![stream(SourceKind::HecOne, "north", StreamOutcome::Held)]).outcome, Outcome::Ok);
     }
 }

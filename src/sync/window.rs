@@ -105,6 +105,7 @@ pub async fn read_window(
             window: read.window,
             stretch,
             present: end.present,
+            horizon: source.horizon(stream.source, end.present),
             asked_at,
             complete: end.complete,
             unstable: !end.complete,

@@ -15,7 +15,7 @@ pub(super) async fn advance(
 ) -> Result<(), WarehouseError> {
     let done = sqlx::query(
         "UPDATE fuel.checkpoint SET watermark = greatest(watermark, $6), updated_at = now() \
-         WHERE source = $1 AND account = $2 AND partition = $3 AND lease_owner = $4 AND epoch = $5 AND lease_expires_at > clock_timestamp()",
+         WHERE source = $1 AND account = $2 AND partition = $3 AND lease_owner = $4 AND epoch = $5",
     )
     .bind(stream.source.as_str())
     .bind(&stream.account)

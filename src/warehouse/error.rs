@@ -93,7 +93,8 @@ impl From<sqlx::Error> for WarehouseError {
             E::Tls(_) => Self::Unreachable("TLS failed: the server's certificate or protocol is not accepted".into()),
             E::Protocol(_) => Self::Unreachable("the connection broke in the middle of an answer".into()),
             E::PoolTimedOut => Self::Unreachable(
-                "no connection became free in time (database.max_connections, or the server is gone)".into(),
+                "no connection within 5 s: the server does not answer, or all of database.max_connections are in use"
+                    .into(),
             ),
             E::PoolClosed | E::WorkerCrashed => Self::Unreachable("the pool of connections is closed".into()),
             E::Configuration(_) => Self::Refused("the connection URL is not usable".into()),

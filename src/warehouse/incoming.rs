@@ -352,6 +352,11 @@ impl Batch {
         Ok(seen.into_iter().map(str::to_owned).collect())
     }
 
+    /// Whether every record that cannot be normalized has at least its id.
+    pub(super) fn knows_every_id(&self) -> bool {
+        self.incoming.rejected.iter().all(|rejected| rejected.id.is_some())
+    }
+
     /// The records for the quarantine.
     pub(super) fn rejected(&self) -> &[Rejected] {
         &self.incoming.rejected

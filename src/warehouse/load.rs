@@ -19,7 +19,7 @@ use super::{
     incoming::Batch,
     lease::{Claim, Lease},
 };
-use crate::domain::{StreamId, Window};
+use crate::domain::{SourceKind, StreamId, Window};
 
 /// Times that a window is written before its stream waits for the next pass.
 const WRITES: u32 = 4;
@@ -92,6 +92,8 @@ pub struct WindowRead<'a> {
     pub present: DateTime<Utc>,
     /// The database's time when reading began: a read that began later is never replaced.
     pub asked_at: DateTime<Utc>,
+    /// The oldest instant that the source serves.
+    pub horizon: Option<DateTime<Utc>>,
     /// Whether what is not in the answer is not at the source.
     pub complete: bool,
     /// Whether the source's pages kept moving.
@@ -101,9 +103,15 @@ pub struct WindowRead<'a> {
 }
 
 impl WindowRead<'_> {
-    /// Whether the whole window was asked for, as far as the source's time has come.
+    /// Whether the whole window was asked for, as far as the source serves it and its time has come.
     pub(super) fn is_full(&self) -> bool {
-        self.stretch.start() <= self.window.start() && self.stretch.end() >= self.window.end().min(self.present)
+        let start = self.horizon.map_or(self.window.start(), |horizon| horizon.max(self.window.start()));
+        self.stretch.start() <= start && self.stretch.end() >= self.window.end().min(self.present)
+    }
+
+    /// Whether a time lies on the edge of what was asked for, where `HecOne` does not say to which side it belongs.
+    fn is_edge(&self, at: DateTime<Utc>) -> bool {
+        self.stream.source == SourceKind::HecOne && at == self.stretch.start()
     }
 }
 
@@ -210,9 +218,12 @@ async fn write_window(tx: &mut Tx, read: &WindowRead<'_>, batch: &Batch) -> Resu
         missing: found.missing,
         ..Counts::default()
     };
+    let mut news = !found.absent.0.is_empty();
     if found.differs.contains(&true) {
         stage::stage(tx, read.stream, batch, &found.differs).await?;
-        (counts.inserted, counts.updated) = stage::upsert(tx, read.stream).await?;
+        let outside;
+        (counts.inserted, counts.updated, outside) = stage::upsert(tx, read.stream).await?;
+        news |= outside > 0;
     }
     let inside = batch.entries().filter(|(_, entry)| !entry.outside).count() as u64;
     counts.unchanged = inside.checked_sub(counts.inserted + counts.updated).ok_or_else(|| {
@@ -230,8 +241,8 @@ async fn write_window(tx: &mut Tx, read: &WindowRead<'_>, batch: &Batch) -> Resu
             .execute(&mut **tx)
             .await?;
     }
-    // An empty answer proves nothing about rows that were there.
-    if read.complete && counts.fetched > 0 && !found.absent.0.is_empty() {
+    // An empty answer proves nothing about rows that were there, and a record without a readable id may be one of them.
+    if read.complete && counts.fetched > 0 && batch.knows_every_id() && !found.absent.0.is_empty() {
         let marked: Vec<bool> = sqlx::query_scalar(include_str!("sql/mark_missing.sql"))
             .bind(source)
             .bind(account)
@@ -246,7 +257,7 @@ async fn write_window(tx: &mut Tx, read: &WindowRead<'_>, batch: &Batch) -> Resu
         return Err(WarehouseError::Counts(format!("{counts:?}")));
     }
     super::ledger::write(tx, read, &counts, batch).await?;
-    if counts.inserted + counts.updated > 0 || !found.absent.0.is_empty() {
+    if news || counts.inserted + counts.updated > 0 {
         notify(tx, read.stream).await?;
     }
     match read.writer {
@@ -268,7 +279,7 @@ async fn write_single(tx: &mut Tx, stream: &StreamId, lease: &Lease, batch: &Bat
     let lines = batch.entries().count() as u64;
     if lines > 0 {
         stage::stage(tx, stream, batch, &differs).await?;
-        (counts.inserted, counts.updated) = stage::upsert(tx, stream).await?;
+        (counts.inserted, counts.updated, _) = stage::upsert(tx, stream).await?;
     }
     counts.unchanged = lines.saturating_sub(counts.inserted + counts.updated);
     super::quarantine::write(tx, stream, None, batch).await?;

@@ -43,6 +43,8 @@ impl Warehouse {
         let mut options = PgConnectOptions::from_str(url.expose_secret())
             .map_err(|_| WarehouseError::Refused("database.url is not a PostgreSQL connection URL".into()))?
             .application_name("fuelsync")
+            // Poolers refuse startup parameters that they do not know, and no float is read.
+            .extra_float_digits(None)
             .statement_cache_capacity(settings.statement_cache)
             .disable_statement_logging();
         if let Some(password) = &settings.password {
@@ -50,7 +52,7 @@ impl Warehouse {
         }
         let pool = PgPoolOptions::new()
             .max_connections(settings.max_connections)
-            .acquire_timeout(Duration::from_secs(10))
+            .acquire_timeout(Duration::from_secs(5))
             .idle_timeout(Duration::from_mins(5))
             .max_lifetime(Duration::from_mins(30))
             .test_before_acquire(true)

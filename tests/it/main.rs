@@ -5,6 +5,8 @@
 mod support;
 
 #[cfg(test)]
+mod commands;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod load;

@@ -27,6 +27,11 @@ use crate::support::TestDatabase;
 /// Sales of 40 days.
 const SALES: u64 = 4_000;
 
+/// Sales of the test that compares everything; `FUELSYNC_TEST_SALES` asks for more.
+fn sales() -> u64 {
+    std::env::var("FUELSYNC_TEST_SALES").ok().and_then(|sales| sales.parse().ok()).unwrap_or(SALES)
+}
+
 fn start() -> DateTime<Utc> {
     "2026-09-20T00:00:00Z".parse().unwrap()
 }
@@ -164,7 +169,7 @@ fn differences(truth: Option<&Vec<Columns>>, table: Option<&Vec<Columns>>) -> Ve
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_table_is_the_truth_at_first_and_again_and_after_later_changes() {
-    let fleet = Fleet::new(SALES, |_| {}).await;
+    let fleet = Fleet::new(sales(), |_| {}).await;
     let first = fleet.pass().await;
     assert_eq!(first.outcome, Outcome::Ok, "{first:#?}");
     assert!(first.streams.len() >= 6 && first.streams.iter().all(|stream| stream.counts.inserted > 0), "{first:#?}");
@@ -393,4 +398,35 @@ async fn a_sale_that_the_source_withdraws_is_marked_missing_and_comes_back() {
     fleet.clock.advance(Duration::from_hours(25));
     fleet.pass().await;
     fleet.is_the_truth().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_days_off_writes_nothing_and_a_clock_of_minutes_is_corrected() {
+    let fleet = Fleet::new(SALES / 8, |_| {}).await;
+    fleet.sandbox.faults().set_clock_offset(TimeDelta::days(-2));
+    let off = fleet.pass().await;
+    assert_eq!(off.outcome, Outcome::Partial, "{off:#?}");
+    assert!(
+        off.streams.iter().all(|s| s.watermark.is_none() && s.error.as_deref().is_some_and(|e| e.contains("clock"))),
+        "{off:#?}"
+    );
+    assert!(fleet.table().await.is_empty());
+
+    fleet.sandbox.faults().set_clock_offset(TimeDelta::minutes(10));
+    let corrected = fleet.pass().await;
+    assert_eq!(corrected.outcome, Outcome::Ok, "{corrected:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_table_and_column_says_what_it_means() {
+    let fleet = Fleet::new(10, |_| {}).await;
+    let mute: Vec<String> = sqlx::query_scalar(
+        "SELECT c.relname || '.' || a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid \
+         WHERE c.relnamespace = 'fuel'::regnamespace AND c.relkind IN ('r', 'v') AND a.attnum > 0 AND NOT a.attisdropped \
+             AND (col_description(c.oid, a.attnum) IS NULL OR obj_description(c.oid, 'pg_class') IS NULL)",
+    )
+    .fetch_all(&fleet.pool)
+    .await
+    .unwrap();
+    assert!(mute.is_empty(), "{mute:?}");
 }

@@ -57,6 +57,16 @@ impl fmt::Debug for AlexelaSource {
     }
 }
 
+impl AlexelaSource {
+    /// Days between this machine's clock and the vendor's are a fault of the clock, whatever came of the request.
+    fn placed<T>(&self, read: Result<T, SourceError>) -> Result<T, SourceError> {
+        match (self.client.link.unbelievable_skew(), read) {
+            (None, read) | (Some(_), read @ Err(SourceError::Http(_) | SourceError::Stopped)) => read,
+            (Some(skew), _) => Err(SourceError::ClockOff(skew)),
+        }
+    }
+}
+
 #[async_trait::async_trait]
 impl Source for AlexelaSource {
     fn account(&self) -> &str {
@@ -72,7 +82,8 @@ impl Source for AlexelaSource {
             return Ok(vec![Partition::whole()]);
         }
         let configured = &self.client.config.contracts;
-        let contracts = if configured.is_empty() { self.client.contract_numbers().await? } else { configured.clone() };
+        let contracts =
+            if configured.is_empty() { self.placed(self.client.contract_numbers().await)? } else { configured.clone() };
         Ok(contracts.into_iter().map(Partition::contract).collect())
     }
 
@@ -94,7 +105,8 @@ impl Source for AlexelaSource {
         stretch: Window,
         events: mpsc::Sender<ReadEvent>,
     ) -> Result<ReadEnd, SourceError> {
-        read::Reading::new(&self.client, &self.normalize, stream, events).run(stretch).await
+        let read = read::Reading::new(&self.client, &self.normalize, stream, events).run(stretch).await;
+        self.placed(read)
     }
 
     async fn read_one(&self, _: &StreamId, _: &str) -> Result<Option<Record>, SourceError> {

@@ -7,7 +7,7 @@ use crate::{
     },
     source::{
         Context,
-        fields::{Reader, judge, key_text, key_time, no_object, reject},
+        fields::{Reader, judge, key_text, key_time, no_object, reject, short_enough},
         json::{Node, clean},
         protect::{protect, scrubbed},
     },
@@ -60,7 +60,8 @@ fn sale(row: &Node<'_>, mut reader: Reader, context: &Context<'_>) -> Result<Lin
     let occurred_at = key_time(TIME, row.get(TIME))?;
     let product_code = match row.get(CODE) {
         Some(node) if !node.is_unknown() => {
-            Some(node.scalar().ok_or_else(|| reject(CODE, "is neither a text nor a number"))?.trim().to_owned())
+            let code = node.scalar().ok_or_else(|| reject(CODE, "is neither a text nor a number"))?.trim();
+            Some(short_enough(CODE, code)?.to_owned())
         }
         _ => None,
     };

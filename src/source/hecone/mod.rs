@@ -121,7 +121,10 @@ impl Source for HecOneSource {
         stretch: Window,
         events: mpsc::Sender<ReadEvent>,
     ) -> Result<ReadEnd, SourceError> {
-        pages::Reading::new(&self.client, &self.normalize, stream, events).run(whole_seconds(stretch)).await
+        let end =
+            pages::Reading::new(&self.client, &self.normalize, stream, events).run(whole_seconds(stretch)).await?;
+        // What was read by a clock days off cannot be placed: the watermark would stand in another time.
+        self.client.link.unbelievable_skew().map_or(Ok(end), |skew| Err(SourceError::ClockOff(skew)))
     }
 
     async fn read_one(&self, stream: &StreamId, id: &str) -> Result<Option<Record>, SourceError> {

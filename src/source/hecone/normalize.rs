@@ -14,7 +14,7 @@ use crate::{
     privacy::Class,
     source::{
         Context,
-        fields::{Reader, judge, key_text, key_time, no_object, reject},
+        fields::{Reader, judge, key_text, key_time, no_object, reject, short_enough},
         json::{Node, clean},
         protect::{protect, scrubbed},
     },
@@ -134,6 +134,7 @@ fn lines(record: &Part<'_, '_, '_>, nul_removed: bool, context: &Context<'_>) ->
         if line.line_id.is_empty() {
             line.line_id = (place + 1).to_string();
         }
+        short_enough(Field::LineId.name(), &line.line_id)?;
         number(&mut line.line_id, &mut ids);
         lines.push(line);
     }

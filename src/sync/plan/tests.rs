@@ -153,6 +153,15 @@ fn an_earlier_start_is_filled_without_moving_the_watermark_back() {
     assert!(plan.advance.is_none_or(|to| to >= at(18 * HOUR)));
 }
 
+#[test]
+fn a_window_of_a_time_to_come_is_not_final_and_a_watermark_of_one_does_not_hold_up_the_present() {
+    let ledger = [read_at(0, 6 * HOUR, 40 * DAY), read_at(30 * DAY, 30 * DAY + 6 * HOUR, 40 * DAY)];
+    let plan = plan(&rules(0), &standing(&ledger, Some(40 * DAY), 10 * DAY));
+    assert!(plan.settled.is_empty(), "{plan:?}");
+    let head = plan.reads.iter().filter(|read| read.stretch.end() == at(10 * DAY)).count();
+    assert_eq!(head, 1, "{plan:?}");
+}
+
 /// Reads what a plan says, as the warehouse would note it.
 fn carry_out(
     ledger: &mut Vec<Entry>,

@@ -56,7 +56,7 @@ pub(super) async fn compare(tx: &mut Tx, read: &WindowRead<'_>, batch: &Batch) -
             replaced.push(at);
         } else if !batch.is_rejected(id) {
             let occurred_at: DateTime<Utc> = row.try_get(5)?;
-            if !read.stretch.contains(occurred_at) {
+            if !read.stretch.contains(occurred_at) || read.is_edge(occurred_at) {
                 // Not asked for, so its absence says nothing.
             } else if is_missing {
                 found.missing += 1;

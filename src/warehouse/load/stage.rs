@@ -46,8 +46,12 @@ pub(super) async fn stage(
     Ok(())
 }
 
-/// From the staging tables into the warehouse: (inserted, updated), of lines inside the window.
-pub(super) async fn upsert(connection: &mut PgConnection, stream: &StreamId) -> Result<(u64, u64), WarehouseError> {
+/// From the staging tables into the warehouse: (inserted, updated) of lines inside the window, and the
+/// neighbours' lines that are new.
+pub(super) async fn upsert(
+    connection: &mut PgConnection,
+    stream: &StreamId,
+) -> Result<(u64, u64, u64), WarehouseError> {
     let (source, account, partition) = (stream.source.as_str(), &stream.account, stream.partition.as_str());
     let whole = stream.source.record_is_whole_transaction();
     sqlx::query(include_str!("../sql/drop_known_outside.sql"))
@@ -76,7 +80,7 @@ pub(super) async fn upsert(connection: &mut PgConnection, stream: &StreamId) -> 
         .bind(partition)
         .fetch_one(&mut *connection)
         .await?;
-    sqlx::query(include_str!("../sql/insert_outside.sql"))
+    let outside = sqlx::query(include_str!("../sql/insert_outside.sql"))
         .bind(source)
         .bind(account)
         .bind(partition)
@@ -89,5 +93,5 @@ pub(super) async fn upsert(connection: &mut PgConnection, stream: &StreamId) -> 
         .execute(&mut *connection)
         .await?;
     let count = |at| written.try_get::<i64, _>(at).map(i64::unsigned_abs);
-    Ok((count(0)?, count(1)?))
+    Ok((count(0)?, count(1)?, outside.rows_affected()))
 }
