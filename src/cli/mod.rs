@@ -101,19 +101,19 @@ pub enum Command {
     Status(StatusArgs),
     /// Fetch one page and show raw beside normalised; writes nothing
     Preview(PreviewArgs),
-    /// Read a stretch again and compare it with the warehouse, row by row
+    /// Read a stretch again and compare it with the warehouse, row by row [in a later version]
     Verify(VerifyArgs),
     /// Look after the records that could not be normalised
     #[command(subcommand, arg_required_else_help = true)]
     Quarantine(QuarantineCommand),
-    /// Make the completeness certificate of a month
+    /// Make the completeness certificate of a month [in a later version]
     Prove(ProveArgs),
-    /// Compare invoices with the warehouse
+    /// Compare invoices with the warehouse [in a later version]
     #[command(subcommand, arg_required_else_help = true)]
     Invoices(InvoicesCommand),
-    /// Remove a person everywhere, keep the amounts
+    /// Remove a person everywhere, keep the amounts [in a later version]
     Forget(ForgetArgs),
-    /// Normalise the stored records again with today's rules
+    /// Normalise the stored records again with today's rules [in a later version]
     Remap(RemapArgs),
     /// Apply the database's migrations
     Migrate(MigrateArgs),

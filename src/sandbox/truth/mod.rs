@@ -103,7 +103,7 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// The accounts that [`crate::sandbox::configuration`] names, from a start on.
+    /// The accounts that [`crate::sandbox::configuration()`] names, from a start on.
     pub fn from(start: DateTime<Utc>) -> Self {
         Self { start, hecone: Some("north".to_owned()), alexela: Some("fleet".to_owned()), first_read: None }
     }

@@ -19,7 +19,16 @@ const NAMED: usize = 20;
 /// Tries the credentials and looks around.
 pub(super) async fn examine(client: &Client) -> Vec<Finding> {
     let listed = client.contract_numbers().await;
-    let mut findings = vec![credentials(&listed), clock(client)];
+    let tried = match client.link.unbelievable_skew() {
+        // A signature dated days off is refused whatever the key is.
+        Some(skew) if listed.is_err() => bad(
+            "credentials",
+            "not known: the clock is too far off for any signature to be accepted".to_owned(),
+            &format!("set this machine's clock first: it is {skew} s from the server's"),
+        ),
+        Some(_) | None => credentials(&listed),
+    };
+    let mut findings = vec![tried, clock(client)];
     if let Ok(listed) = &listed {
         findings.push(contracts(client, listed));
         for kind in [SourceKind::AlexelaBonus, SourceKind::AlexelaEv] {

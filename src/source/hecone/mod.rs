@@ -2,7 +2,7 @@
 //!
 //! [`auth`] logs in and renews; [`wire`] writes the operations as URLs; [`client`] sends them with a token; [`pages`]
 //! reads a stretch page by page until it is known to be whole; [`answer`] understands what is not a page;
-//! [`statistics`] and [`write`] are for `verify` and for integrators; [`examine`] looks around for `check`.
+//! [`statistics`] and [`mod@write`] are for `verify` and for integrators; [`examine`] looks around for `check`.
 //! [`mod@normalize`] makes lines of a record, through [`Pointers`], with the published rules of [`state`].
 
 mod answer;

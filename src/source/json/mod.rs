@@ -56,7 +56,7 @@ pub(crate) enum Value<'a> {
 }
 
 impl<'a> Node<'a> {
-    /// Reads a whole text. It should be [`clean`].
+    /// Reads a whole text. It should be [`clean()`].
     pub(crate) fn parse(text: &'a str) -> Result<Self, NotJson> {
         let raw: &RawValue = serde_json::from_str(text).map_err(|_| NotJson::Syntax)?;
         Self::read(raw.get(), text, 0)
