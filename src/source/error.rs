@@ -16,8 +16,8 @@ pub enum SourceError {
     Refused(String),
     /// This machine's clock and the source's are further apart than can be corrected: what was read cannot be placed.
     #[error(
-        "this machine's clock is {0} s {how} the vendor's, more than can be corrected; nothing was written; set the clock \
-         (NTP)", how = if *.0 < 0 { "ahead of" } else { "behind" }
+        "this machine's clock is {size} s {how} the vendor's, more than can be corrected; nothing was written; set the clock \
+         (NTP)", size = .0.unsigned_abs(), how = if *.0 < 0 { "ahead of" } else { "behind" }
     )]
     ClockOff(i64),
     /// The interface is not enabled for this account.

@@ -86,6 +86,10 @@ pub trait Source: std::fmt::Debug + Send + Sync {
     /// The partitions of one interface, asked from the vendor where it lists them.
     async fn partitions(&self, kind: SourceKind) -> Result<Vec<Partition>, SourceError>;
 
+    /// Makes sure that the source's time is known, by a request of its own if nothing was heard from it yet: what lies
+    /// beyond the horizon must not be decided by this machine's clock alone. `ClockOff` when the two are days apart.
+    async fn settle_clock(&self) -> Result<(), SourceError>;
+
     /// The source's present: this machine's clock, corrected by what the server's answers said of theirs.
     fn present(&self) -> DateTime<Utc>;
 

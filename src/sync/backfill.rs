@@ -193,6 +193,7 @@ async fn plan(
     asked: Stretch,
     summary: &mut StreamSummary,
 ) -> Result<Todo, WindowError> {
+    reader.source.settle_clock().await?;
     let present = reader.source.present();
     let Some(wanted) = Window::new(asked.from, asked.to.unwrap_or(present).min(present)) else {
         return Ok(Todo::default());

@@ -136,6 +136,7 @@ impl Reader {
     }
 
     async fn plan(&self, stream: &StreamId, lease: &Lease, summary: &mut StreamSummary) -> Result<Plan, WindowError> {
+        self.source.settle_clock().await?;
         let rules = self.rules(stream.source);
         let present = self.source.present();
         let oldest_rule = rules.reread.last().map_or(Duration::ZERO, |rule| rule.younger_than);

@@ -402,7 +402,11 @@ async fn a_sale_that_the_source_withdraws_is_marked_missing_and_comes_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_is_days_off_writes_nothing_and_a_clock_of_minutes_is_corrected() {
-    let fleet = Fleet::new(SALES / 8, |_| {}).await;
+    let mut fleet = Fleet::new(SALES / 8, |_| {}).await;
+    // Older than Alexela serves, by any clock: a gap, once the time is known.
+    for account in &mut fleet.config.alexela {
+        account.start = start() - TimeDelta::days(365);
+    }
     fleet.sandbox.faults().set_clock_offset(TimeDelta::days(-2));
     let off = fleet.pass().await;
     assert_eq!(off.outcome, Outcome::Partial, "{off:#?}");
@@ -411,10 +415,17 @@ async fn a_clock_that_is_days_off_writes_nothing_and_a_clock_of_minutes_is_corre
         "{off:#?}"
     );
     assert!(fleet.table().await.is_empty());
+    let gaps =
+        async || -> i64 { sqlx::query_scalar("SELECT count(*) FROM fuel.gap").fetch_one(&fleet.pool).await.unwrap() };
+    assert_eq!(gaps().await, 0, "nothing is given up for lost by a clock that is off");
 
     fleet.sandbox.faults().set_clock_offset(TimeDelta::minutes(10));
     let corrected = fleet.pass().await;
     assert_eq!(corrected.outcome, Outcome::Ok, "{corrected:#?}");
+    assert_eq!(gaps().await, 5, "each of Alexela's streams says what it lost");
+    let lost: Vec<(DateTime<Utc>, DateTime<Utc>)> =
+        sqlx::query_as("SELECT DISTINCT gap_start, gap_end FROM fuel.gap").fetch_all(&fleet.pool).await.unwrap();
+    assert_eq!(lost, [(start() - TimeDelta::days(365), truth::alexela_horizon(fleet.clock.now()))]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -87,6 +87,17 @@ impl Source for AlexelaSource {
         Ok(contracts.into_iter().map(Partition::contract).collect())
     }
 
+    async fn settle_clock(&self) -> Result<(), SourceError> {
+        if self.client.link.skew().is_none() {
+            let asked = self.client.contract_numbers().await;
+            // Any answer carries the time, a refusal too; only silence leaves it unknown.
+            if self.client.link.skew().is_none() {
+                asked?;
+            }
+        }
+        self.placed(Ok(()))
+    }
+
     fn present(&self) -> DateTime<Utc> {
         self.client.link.present()
     }

@@ -103,6 +103,13 @@ impl Source for HecOneSource {
         Ok(vec![Partition::whole()])
     }
 
+    async fn settle_clock(&self) -> Result<(), SourceError> {
+        if self.client.link.skew().is_none() {
+            self.client.log_in().await?;
+        }
+        self.client.link.unbelievable_skew().map_or(Ok(()), |skew| Err(SourceError::ClockOff(skew)))
+    }
+
     fn present(&self) -> DateTime<Utc> {
         self.client.link.present()
     }
