@@ -252,7 +252,8 @@ async fn write_window(tx: &mut Tx, read: &WindowRead<'_>, batch: &Batch) -> Resu
             .await?;
         counts.missing += marked.into_iter().filter(|missing| *missing).count() as u64;
     }
-    super::quarantine::write(tx, read.stream, Some(read.window), batch).await?;
+    let is_whole = read.complete && read.is_full() && counts.fetched > 0;
+    super::quarantine::write(tx, read.stream, Some(read.window), batch, is_whole).await?;
     if !counts.add_up() {
         return Err(WarehouseError::Counts(format!("{counts:?}")));
     }
@@ -282,7 +283,7 @@ async fn write_single(tx: &mut Tx, stream: &StreamId, lease: &Lease, batch: &Bat
         (counts.inserted, counts.updated, _) = stage::upsert(tx, stream).await?;
     }
     counts.unchanged = lines.saturating_sub(counts.inserted + counts.updated);
-    super::quarantine::write(tx, stream, None, batch).await?;
+    super::quarantine::write(tx, stream, None, batch, false).await?;
     if !counts.add_up() {
         return Err(WarehouseError::Counts(format!("{counts:?}")));
     }

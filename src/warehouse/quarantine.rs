@@ -7,12 +7,14 @@ use sqlx::{PgConnection, Row};
 use super::{Warehouse, WarehouseError, incoming::Batch};
 use crate::domain::{StreamId, Window};
 
-/// Writes the rejected records of a read, and resolves those of the same transactions that it brought in order.
+/// Writes the rejected records of a read, and resolves those of the same transactions that it brought in order, or that
+/// a whole read of their window no longer brings.
 pub(super) async fn write(
     connection: &mut PgConnection,
     stream: &StreamId,
     window: Option<Window>,
     batch: &Batch,
+    is_whole: bool,
 ) -> Result<(), WarehouseError> {
     let rejected = batch.rejected();
     let (source, account, partition) = (stream.source.as_str(), stream.account.as_str(), stream.partition.as_str());
@@ -34,6 +36,18 @@ pub(super) async fn write(
             .bind(partition)
             .bind(fingerprints)
             .bind(seen)
+            .execute(&mut *connection)
+            .await?;
+    }
+    if let Some(window) = window.filter(|_| is_whole) {
+        // A record without a readable id is only known by its text: a whole read of its window without it settles it.
+        let fingerprints: Vec<&[u8]> = rejected.iter().map(|r| r.fingerprint.as_slice()).collect();
+        sqlx::query(include_str!("sql/resolve_vanished.sql"))
+            .bind(source)
+            .bind(account)
+            .bind(partition)
+            .bind(fingerprints)
+            .bind(window.start())
             .execute(&mut *connection)
             .await?;
     }

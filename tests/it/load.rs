@@ -242,6 +242,10 @@ async fn a_record_in_quarantine_is_kept_once_and_resolved_when_it_is_mended() {
             .await
             .unwrap();
     assert_eq!(open, [None]);
+    let changed = Record { raw: "{\"confirmed\":true}".into(), ..rejected("") };
+    stage.load(vec![record("1", vec![line("d", 1, 10)]), changed]).await.unwrap();
+    let count = stage.scalar("SELECT count(*) FROM fuel.quarantine WHERE resolved_at IS NULL").await;
+    assert_eq!(count, 1, "the record without an id as it is now, not as it was");
 }
 
 #[tokio::test]
