@@ -11,7 +11,8 @@
 //! 5. [`status`] shows what the warehouse knows.
 //!
 //! [`domain`] holds the types that all of them speak; [`clock`] is the only place that asks for the time. [`embedded`]
-//! and [`sandbox`] are for demonstration and tests: a private `PostgreSQL` and both vendors' servers.
+//! and [`sandbox`] are for demonstration and tests: a private `PostgreSQL` and both vendors' servers. [`failpoint`] is
+//! where tests kill the program or plant a fault in it; in a release it is nothing.
 
 pub mod app;
 pub mod cli;
@@ -19,6 +20,7 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod embedded;
+pub mod failpoint;
 pub mod http;
 pub mod lifecycle;
 pub mod logging;

@@ -1,28 +1,20 @@
 //! The main job, end to end: both vendors' servers, real HTTP, a real database, and the whole table against the truth.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use fuelsync::{
-    app::App,
-    clock::{Clock, ManualClock},
-    config::Config,
+    clock::Clock,
     domain::SourceKind,
-    sandbox::{
-        self, Sandbox, WorldOptions,
-        truth::{self, Scope},
-    },
+    sandbox::{self, truth},
     sync::{
         backfill::{self, Stretch},
-        pass::Passes,
-        summary::{Outcome, StreamOutcome, Summary},
+        summary::{Outcome, StreamOutcome},
     },
-    warehouse::Warehouse,
 };
-use sqlx::{PgPool, Row};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::TestDatabase;
+use crate::support::fleet::{Fleet, start};
 
 /// Sales of 40 days.
 const SALES: u64 = 4_000;
@@ -30,141 +22,6 @@ const SALES: u64 = 4_000;
 /// Sales of the test that compares everything; `FUELSYNC_TEST_SALES` asks for more.
 fn sales() -> u64 {
     std::env::var("FUELSYNC_TEST_SALES").ok().and_then(|sales| sales.parse().ok()).unwrap_or(SALES)
-}
-
-fn start() -> DateTime<Utc> {
-    "2026-09-20T00:00:00Z".parse().unwrap()
-}
-
-struct Fleet {
-    _database: TestDatabase,
-    pool: PgPool,
-    clock: Arc<ManualClock>,
-    sandbox: Sandbox,
-    config: Config,
-    warehouse: Warehouse,
-    first_read: DateTime<Utc>,
-}
-
-impl Fleet {
-    /// Both vendors with sales since `start`, at noon of the 30th day after it; nothing read yet.
-    async fn new(sales: u64, changed: impl FnOnce(&mut sandbox::Options)) -> Self {
-        let now = start() + TimeDelta::hours(30 * 24 + 12);
-        let clock = Arc::new(ManualClock::at(now));
-        let world = WorldOptions { sales, from: start(), to: start() + TimeDelta::days(40), ..WorldOptions::default() };
-        let mut options =
-            sandbox::Options { world, clock: Arc::<ManualClock>::clone(&clock), ..sandbox::Options::default() };
-        changed(&mut options);
-        let sandbox = sandbox::start(options).await.unwrap();
-        let database = TestDatabase::new().await;
-        let text = sandbox::configuration(&sandbox, database.url(), start());
-        let config = Config::from_text("fleet.toml", &text, std::iter::empty()).unwrap();
-        let warehouse = Warehouse::new(&config.database, &database.url().into()).unwrap();
-        warehouse.migrate().await.unwrap();
-        Self { pool: database.pool().await, _database: database, clock, sandbox, config, warehouse, first_read: now }
-    }
-
-    /// A process of its own: nothing is remembered but what the database knows.
-    fn process(&self) -> Passes {
-        let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&self.clock);
-        App::new(self.config.clone(), clock).unwrap().passes(self.warehouse.clone(), |_, _| true)
-    }
-
-    async fn pass(&self) -> Summary {
-        self.process().pass(&CancellationToken::new()).await
-    }
-
-    async fn table(&self) -> BTreeMap<Group, Vec<Columns>> {
-        let rows = sqlx::query(truth::sql::SELECT).fetch_all(&self.pool).await.unwrap();
-        grouped(rows.iter().map(|row| truth::COLUMNS.iter().map(|name| ((*name).to_owned(), row.get(*name))).collect()))
-    }
-
-    fn truth(&self) -> BTreeMap<Group, Vec<Columns>> {
-        let rows = self.sandbox.world().truth(self.clock.now(), &self.scope());
-        grouped(
-            rows.into_iter().map(|row| row.columns.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()),
-        )
-    }
-
-    fn scope(&self) -> Scope {
-        Scope { first_read: Some(self.first_read), ..Scope::from(start()) }
-    }
-
-    /// The whole table is the truth, and so is the quarantine; the counts of every window add up to it.
-    async fn is_the_truth(&self) {
-        let (table, truth) = (self.table().await, self.truth());
-        let differing: Vec<_> = truth
-            .keys()
-            .chain(table.keys())
-            .filter(|key| truth.get(*key) != table.get(*key))
-            .take(3)
-            .map(|key| (key, differences(truth.get(key), table.get(key))))
-            .collect();
-        assert!(
-            differing.is_empty(),
-            "{} rows true, {} there; the first that differ: {differing:#?}",
-            truth.len(),
-            table.len()
-        );
-        let mut expected: Vec<_> = self
-            .sandbox
-            .world()
-            .truth_quarantine(self.clock.now(), &self.scope())
-            .into_iter()
-            .map(|rejected| (rejected.source.as_str().to_owned(), rejected.id))
-            .collect();
-        expected.sort();
-        let there: Vec<(String, Option<String>)> =
-            sqlx::query_as("SELECT source, source_transaction_id FROM fuel.quarantine WHERE resolved_at IS NULL ORDER BY 1, 2 NULLS FIRST").fetch_all(&self.pool).await.unwrap();
-        assert_eq!(there, expected, "quarantine");
-        let astray: i64 = sqlx::query_scalar("SELECT count(*) FROM fuel.sync_window WHERE fetched <> inserted + updated + unchanged + quarantined + outside + duplicate")
-            .fetch_one(&self.pool)
-            .await
-            .unwrap();
-        assert_eq!(astray, 0);
-        let without_record: i64 =
-            sqlx::query_scalar("SELECT count(*) FROM fuel.transaction_with_raw WHERE raw IS NULL")
-                .fetch_one(&self.pool)
-                .await
-                .unwrap();
-        assert_eq!(without_record, 0, "every line has its record");
-    }
-}
-
-type Columns = BTreeMap<String, Option<String>>;
-type Group = (String, String, String, String);
-
-/// Rows by key; lines of one product in one transaction may bear each other's number.
-fn grouped(rows: impl Iterator<Item = Columns>) -> BTreeMap<Group, Vec<Columns>> {
-    let mut groups: BTreeMap<Group, Vec<Columns>> = BTreeMap::new();
-    for mut columns in rows {
-        let line = columns.remove("line_id").flatten().unwrap();
-        let base = line.split('#').next().unwrap_or_default().to_owned();
-        let value = |name: &str| columns[name].clone().unwrap();
-        groups
-            .entry((value("source"), value("account"), value("source_transaction_id"), base))
-            .or_default()
-            .push(columns);
-    }
-    for group in groups.values_mut() {
-        group.sort();
-    }
-    groups
-}
-
-fn differences(truth: Option<&Vec<Columns>>, table: Option<&Vec<Columns>>) -> Vec<String> {
-    let (Some(truth), Some(table)) = (truth, table) else {
-        return vec![format!("{} true, {} there", truth.map_or(0, Vec::len), table.map_or(0, Vec::len))];
-    };
-    let pairs = truth.iter().zip(table);
-    pairs
-        .flat_map(|(t, r)| {
-            t.iter()
-                .filter(|(name, value)| r.get(*name) != Some(*value))
-                .map(|(name, value)| format!("{name}: {value:?} true, {:?} there", r.get(name).cloned().flatten()))
-        })
-        .chain((truth.len() != table.len()).then(|| format!("{} lines true, {} there", truth.len(), table.len())))
-        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
