@@ -117,7 +117,9 @@ fn main() -> ExitCode {
         }
     };
     if asked.list {
-        FIGURES.iter().for_each(|figure| println!("{}: test", figure.name));
+        for figure in FIGURES {
+            println!("{}: test", figure.name);
+        }
         return ExitCode::SUCCESS;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
