@@ -1,7 +1,8 @@
 //! When to stop: signals, supervised tasks, and what the service manager is told.
 //!
-//! The first SIGTERM or SIGINT asks politely: the token is cancelled, and what is being committed is committed. The
-//! second one ends the process at once; the database rolls back what was not committed. A supervised task that ends
+//! The first SIGTERM or SIGINT asks politely: the token is cancelled, and what is being committed is committed. What has
+//! not ended within a limit, and a second signal, end the process at once; the database rolls back what was not committed.
+//! A supervised task that ends
 //! before it was asked to stops the process, too: half a daemon is worse than none, because nobody restarts it.
 
 use std::{
@@ -17,7 +18,14 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::cli::Exit;
+use crate::{
+    cli::Exit,
+    failpoint::{Bug, planted},
+};
+
+/// Longest time from the first signal to the end of the process. Service managers and people wait; the warehouse does
+/// not need it: what was not committed is rolled back and read again.
+const LONGEST_STOP: Duration = Duration::from_millis(4_500);
 
 /// A signal that asks to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +78,8 @@ struct Inner {
     /// Apart from `why`: a signal may come when the process is stopping already.
     asked: Mutex<Option<Signal>>,
     last_act: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+    /// How the process ends when it is ended at once, in place of the signal's own code.
+    ends_with: Mutex<Option<Exit>>,
 }
 
 impl std::fmt::Debug for Inner {
@@ -87,6 +97,7 @@ impl Lifecycle {
             why: Mutex::new(None),
             asked: Mutex::new(None),
             last_act: Mutex::new(None),
+            ends_with: Mutex::new(None),
         }))
     }
 
@@ -102,9 +113,17 @@ impl Lifecycle {
                     Some(()) = terminate.recv() => Signal::Terminate,
                     else => return,
                 };
-                if let Some(exit) = listening.receive(received) {
-                    listening.end_at_once(exit);
+                if planted(Bug::Deaf) {
+                    continue;
                 }
+                if let Some(exit) = listening.receive(received) {
+                    listening.end_at_once(exit, "a second signal");
+                }
+                let late = listening.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(LONGEST_STOP).await;
+                    late.end_at_once(received.exit(), "the work did not stop in time");
+                });
             }
         });
         Ok(life)
@@ -120,8 +139,9 @@ impl Lifecycle {
         None
     }
 
-    fn end_at_once(&self, exit: Exit) -> ! {
-        tracing::warn!("stopped at once; what was not committed will be read again");
+    fn end_at_once(&self, exit: Exit, why: &str) -> ! {
+        tracing::warn!(why, "stopped at once; what was not committed will be read again");
+        let exit = lock(&self.0.ends_with).unwrap_or(exit);
         if let Some(act) = lock(&self.0.last_act).take() {
             act();
         }
@@ -131,6 +151,11 @@ impl Lifecycle {
     /// What must still be done when the process ends at once, such as stopping a database of its own. Must be short.
     pub fn before_ending_at_once(&self, act: impl FnOnce() + Send + 'static) {
         *lock(&self.0.last_act) = Some(Box::new(act));
+    }
+
+    /// Makes a stop by signal the ordinary end: `run` and `demo` end with 0 however fast they must.
+    pub fn stops_are_ordinary(&self) {
+        *lock(&self.0.ends_with) = Some(Exit::Done);
     }
 
     /// Cancelled when the process should stop.

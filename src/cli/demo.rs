@@ -39,6 +39,7 @@ struct Made {
 
 pub(super) async fn run(args: DemoArgs, global: &Global) -> Result<Exit, Failure> {
     let life = start::lifecycle()?;
+    life.stops_are_ordinary();
     let made = made(args.keep.as_deref())?;
     output::say("Starting a private PostgreSQL and both vendors' sandbox with a year of invented sales …");
     let data_dir: Option<PathBuf> = args.keep.clone();

@@ -18,10 +18,11 @@ use crate::{
 };
 
 /// How long the work under way may take after a first signal.
-const GRACE: Duration = Duration::from_secs(5);
+const GRACE: Duration = Duration::from_secs(4);
 
 pub(super) async fn run(_args: RunArgs, global: &Global) -> Result<Exit, Failure> {
     let start::Work { app, life, warehouse, passes } = start::Work::begin(global, &Select::default()).await?;
+    life.stops_are_ordinary();
     let listener = listen(&app).await?;
     let passes = Arc::new(passes);
     serve(&app, &life, &warehouse, &passes, listener).await?;

@@ -73,7 +73,7 @@ impl From<AppError> for Failure {
 impl From<WarehouseError> for Failure {
     fn from(error: WarehouseError) -> Self {
         let next = match &error {
-            WarehouseError::Unreachable(_) => {
+            WarehouseError::NoConnection(_) | WarehouseError::Unreachable(_) => {
                 "See that the server runs and that database.url is right; `fuelsync check` says more. Nothing was lost."
             }
             WarehouseError::Refused(_) => {

@@ -1,5 +1,7 @@
 //! `[database]`: where the warehouse is.
 
+use std::time::Duration;
+
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
@@ -21,6 +23,12 @@ pub struct Database {
     pub migrate: bool,
     /// Prepared statements kept for each connection; 0 for a pooler in transaction mode that cannot keep them.
     pub statement_cache: usize,
+    /// To a connection, from the pool or new.
+    pub connect_timeout: Duration,
+    /// A short transaction, all of it; a window's has `sync.window_timeout`.
+    pub statement_timeout: Duration,
+    /// Waiting for a lock.
+    pub lock_timeout: Duration,
 }
 
 /// A connection URL, or the private server of `demo`.
@@ -44,7 +52,12 @@ pub(super) const KEYS: &[Key] = &[
         "100",
         "Prepared statements kept for each connection; 0 behind a pooler that cannot keep them.",
     ),
+    Key::or("connect_timeout", Type::Duration(LEAST), "5s", "Time limit for a connection, a free one or a new one."),
+    Key::or("statement_timeout", Type::Duration(LEAST), "30s", "Time limit for a short transaction, all of it."),
+    Key::or("lock_timeout", Type::Duration(LEAST), "10s", "Time limit for a lock that somebody else holds."),
 ];
+
+const LEAST: Duration = Duration::from_millis(100);
 
 pub(super) fn read(section: &mut Section<'_>) -> Option<Database> {
     let url = section.secret("url");
@@ -52,6 +65,9 @@ pub(super) fn read(section: &mut Section<'_>) -> Option<Database> {
     let max_connections = section.count("max_connections");
     let migrate = section.flag("migrate");
     let statement_cache = section.count("statement_cache");
+    let connect_timeout = section.duration("connect_timeout");
+    let statement_timeout = section.duration("statement_timeout");
+    let lock_timeout = section.duration("lock_timeout");
     let url = trimmed(&url?);
     Some(Database {
         url: if url.expose_secret() == "embedded" { DatabaseUrl::Embedded } else { DatabaseUrl::Server(url) },
@@ -59,5 +75,8 @@ pub(super) fn read(section: &mut Section<'_>) -> Option<Database> {
         max_connections: max_connections?,
         migrate: migrate?,
         statement_cache: statement_cache?,
+        connect_timeout: connect_timeout?,
+        statement_timeout: statement_timeout?,
+        lock_timeout: lock_timeout?,
     })
 }

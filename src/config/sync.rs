@@ -22,6 +22,8 @@ pub struct Sync {
     pub lease: Duration,
     /// Longest time that one window may take, all its requests and its commit.
     pub window_timeout: Duration,
+    /// Longest time that a pass over one stream may take.
+    pub pass_timeout: Duration,
 }
 
 /// Windows younger than this are read again this often.
@@ -72,6 +74,7 @@ pub(super) const SYNC: &[Key] = &[
     ),
     Key::or("lease", Type::Duration(SECOND), "15s", "How long a stream's lease holds without a renewal."),
     Key::or("window_timeout", Type::Duration(SECOND), "10m", "Longest time for one window, its commit included."),
+    Key::or("pass_timeout", Type::Duration(SECOND), "6h", "Longest time for a pass over one stream."),
 ];
 
 const REREAD: &[Key] = &[
@@ -113,6 +116,7 @@ pub(super) fn read_sync(section: &mut Section<'_>) -> Option<Sync> {
     }
     let lease = section.duration("lease");
     let window_timeout = section.duration("window_timeout");
+    let pass_timeout = section.duration("pass_timeout");
     Some(Sync {
         workers: workers?,
         publish_delay: publish_delay?,
@@ -120,6 +124,7 @@ pub(super) fn read_sync(section: &mut Section<'_>) -> Option<Sync> {
         reread: reread?,
         lease: lease?,
         window_timeout: window_timeout?,
+        pass_timeout: pass_timeout?,
     })
 }
 

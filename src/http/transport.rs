@@ -2,11 +2,18 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::{clock::Clock, config};
+use crate::{
+    clock::Clock,
+    config,
+    failpoint::{Bug, planted},
+};
 
 /// Shorter than what common servers allow an idle connection (5 s and more), so that it is rarely they who close it just
 /// when a request is sent.
 const POOL_IDLE: Duration = Duration::from_secs(4);
+
+/// What [`Bug::NoDeadline`] waits.
+const FOR_EVER: Duration = Duration::from_hours(24 * 365);
 
 const USER_AGENT: &str = concat!("fuelsync/", env!("CARGO_PKG_VERSION"));
 
@@ -52,7 +59,7 @@ impl Transport {
             client,
             clock,
             connect_timeout: config.connect_timeout,
-            request_timeout: config.request_timeout,
+            request_timeout: if planted(Bug::NoDeadline) { FOR_EVER } else { config.request_timeout },
             max_retries: config.max_retries,
             max_body: config.max_body,
         })

@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     domain::{Grid, StreamId, Window},
+    failpoint::{Point, reached},
     warehouse::{WarehouseError, ledger::Entry},
 };
 
@@ -230,6 +231,7 @@ async fn one(
     let Some((claim, asked_at)) = reader.warehouse.claim_window(stream, window, &reader.owner, lasting).await? else {
         return Ok(None);
     };
+    reached(Point::Claimed);
     let present = reader.source.present();
     let horizon = reader.source.horizon(stream.source, present).unwrap_or(window.start());
     let stretch = Window::new(window.start().max(horizon), window.end().min(present)).unwrap_or(window);

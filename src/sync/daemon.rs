@@ -2,10 +2,12 @@
 //!
 //! On a ring an account's streams are discovered, and each one's worker is rung. A worker that is busy keeps at most one
 //! ring waiting: a stream never overlaps itself, and a long first load of one contract does not hold up the others. A
-//! worker decides by checkpoint and clock what is due; nothing depends on how often the bell rang.
+//! worker decides by checkpoint and clock what is due; nothing depends on how often the bell rang. A worker that found its
+//! stream's lease held by another process watches it, and takes over when it expires.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use futures_util::future;
 use tokio::{
     sync::{Semaphore, mpsc},
     task::{JoinError, JoinSet},
@@ -18,6 +20,9 @@ use super::{
     summary::{StreamOutcome, StreamSummary, Summary},
 };
 use crate::domain::StreamId;
+
+/// A lease is not looked at more often than this.
+const SOON: Duration = Duration::from_millis(20);
 
 /// A task of the daemon ended though nobody had asked it to.
 #[derive(Debug, thiserror::Error)]
@@ -120,9 +125,13 @@ struct Worker {
 
 impl Worker {
     async fn run(self, mut rings: mpsc::Receiver<()>, stop: CancellationToken) {
+        let mut held_for = None;
         loop {
             tokio::select! {
                 ring = rings.recv() => if ring.is_none() { return },
+                () = self.owner_is_gone(held_for) => {
+                    tracing::warn!(stream = %self.stream, "the process that held this stream's lease let it expire; taking it over");
+                }
                 () = stop.cancelled() => return,
             }
             let Ok(_permit) = self.permits.acquire().await else { return };
@@ -133,6 +142,7 @@ impl Worker {
             let summary = self.reader.pass(&self.stream, &stop).await;
             self.passes.remember(&summary);
             report(&summary);
+            held_for = summary.held_for;
             if let Ok(run) = run {
                 let whole = Summary::of(vec![summary]);
                 let (windows, counts) = whole.totals();
@@ -140,6 +150,24 @@ impl Worker {
                     tracing::warn!(stream = %self.stream, error = %error, "the run's row could not be closed");
                 }
             }
+        }
+    }
+}
+
+impl Worker {
+    /// Waits until the lease that another process held has expired without being given back: that process is gone, and
+    /// its stream waits for nobody else. Never returns when there is no such lease, or it was given back.
+    async fn owner_is_gone(&self, held_for: Option<Duration>) {
+        let Some(mut left) = held_for else { return future::pending().await };
+        loop {
+            tokio::time::sleep(left.max(SOON)).await;
+            left = match self.passes.warehouse.lease_left(&self.stream).await {
+                Ok(Some(Duration::ZERO)) => return,
+                Ok(Some(left)) => left,
+                Ok(None) => return future::pending().await,
+                // The database is out of reach: asked again.
+                Err(_) => Duration::from_secs(1),
+            };
         }
     }
 }

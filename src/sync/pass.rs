@@ -19,6 +19,7 @@ use super::{
 use crate::{
     config,
     domain::{Grid, Partition, SourceKind, StreamId},
+    http::HttpError,
     schedule::Schedule,
     source::{Disposition, Source, SourceError},
     warehouse::{Warehouse, WarehouseError, checkpoint::PassEnd, load::Counts},
@@ -160,7 +161,7 @@ impl Passes {
         for kind in &account.kinds {
             let whole = StreamId::new(*kind, account.source.account(), Partition::whole());
             let listed = tokio::select! {
-                listed = account.source.partitions(*kind) => listed,
+                listed = self.listed(account, *kind) => listed,
                 () = stop.cancelled() => {
                     discovered.remarks.push(StreamSummary::new(whole).ended(StreamOutcome::Stopped, "stopped before it was read"));
                     return discovered;
@@ -207,6 +208,14 @@ impl Passes {
             }
         }
         discovered
+    }
+
+    /// The partitions of one of the account's sources, in no more time than a window may take.
+    async fn listed(&self, account: &Account, kind: SourceKind) -> Result<Vec<Partition>, SourceError> {
+        let limit = self.settings.window_timeout;
+        tokio::time::timeout(limit, account.source.partitions(kind))
+            .await
+            .unwrap_or(Err(SourceError::Http(HttpError::Timeout(limit))))
     }
 
     /// Contracts that have a checkpoint and are no longer listed: their rows stay as they are, and their stream says so.

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     config,
     domain::{Grid, SourceKind, StreamId, Window},
+    failpoint::{Point, reached},
     source::{Source, SourceError},
     warehouse::{
         Warehouse, WarehouseError,
@@ -27,6 +28,9 @@ pub const SETTLED_AFTER: Duration = Duration::from_hours(30 * 24);
 
 /// Times that a pass plans anew because of what it found to be lost at the source.
 const REPLANS: usize = 10;
+
+/// Times that a pass takes its lease.
+const TAKEN_AGAIN: usize = 4;
 
 /// What a pass over a stream works with.
 #[derive(Debug, Clone)]
@@ -64,28 +68,10 @@ impl Reader {
     #[tracing::instrument(skip_all, fields(stream = %stream))]
     pub async fn pass(&self, stream: &StreamId, stop: &CancellationToken) -> StreamSummary {
         let mut summary = StreamSummary::new(stream.clone());
-        let lease = match self.warehouse.take_lease(stream, &self.owner, self.settings.lease).await {
-            Ok(Taken::Ours { lease, watermark }) => {
-                summary.watermark = watermark;
-                lease
-            }
-            Ok(Taken::Held { by, until }) => {
-                tracing::info!(owner = %by, until = %until, "another process reads this stream; left to it");
-                let why = format!("its lease is held by {by} until {until}; left to it");
-                return self.with_watermark(summary.ended(StreamOutcome::Held, why)).await;
-            }
-            Err(error) => {
-                let failed = self.failed(summary, &error.into()).await;
-                return self.with_watermark(failed).await;
-            }
-        };
-        let worked = {
-            let work = self.work(stream, &lease, &mut summary, stop);
-            tokio::select! {
-                worked = work => worked,
-                error = self.keep(stream, &lease) => Err(error.into()),
-            }
-        };
+        let limit = self.settings.pass_timeout;
+        let worked = tokio::time::timeout(limit, self.under_lease(stream, &mut summary, stop))
+            .await
+            .unwrap_or(Err(WindowError::PassDeadline(limit)));
         let summary = match worked {
             Ok(()) => {
                 self.note(stream, PassEnd::Ok).await;
@@ -93,8 +79,44 @@ impl Reader {
             }
             Err(error) => self.failed(summary, &error).await,
         };
-        self.release(stream, &lease).await;
         self.with_watermark(summary).await
+    }
+
+    /// Does what is due while the stream's lease is ours. A lease that was lost (a frozen process, a database out of
+    /// reach for longer than the lease) is taken again unless another process has it, and everything is planned anew.
+    async fn under_lease(
+        &self,
+        stream: &StreamId,
+        summary: &mut StreamSummary,
+        stop: &CancellationToken,
+    ) -> Result<(), WindowError> {
+        for _ in 0..TAKEN_AGAIN {
+            let lease = match self.warehouse.take_lease(stream, &self.owner, self.settings.lease).await? {
+                Taken::Ours { lease, watermark } => {
+                    summary.watermark = watermark;
+                    lease
+                }
+                Taken::Held { by, until, left } => return Err(WindowError::Held { by, until, left }),
+            };
+            reached(Point::LeaseTaken);
+            let worked = tokio::select! {
+                worked = self.work(stream, &lease, summary, stop) => worked,
+                error = self.keep(stream, &lease) => Err(error.into()),
+            };
+            reached(Point::PassDone);
+            match worked {
+                Err(WindowError::Warehouse(WarehouseError::LeaseLost)) if !stop.is_cancelled() => {
+                    tracing::warn!(
+                        "the lease was lost; nothing was written without it; taken again unless another process has it"
+                    );
+                }
+                worked => {
+                    self.release(stream, &lease).await;
+                    return worked;
+                }
+            }
+        }
+        Err(WarehouseError::LeaseLost.into())
     }
 
     /// Renews the lease for as long as it is asked to; returns only when the lease is lost.
@@ -123,7 +145,11 @@ impl Reader {
         let mut reads = Vec::new();
         // What is found to be lost at the source changes the plan: nothing behind it may move the watermark before.
         for _ in 0..REPLANS {
-            let plan = self.plan(stream, lease, summary).await?;
+            let plan = tokio::select! {
+                plan = self.plan(stream, lease, summary) => plan?,
+                () = stop.cancelled() => return Err(WindowError::Stopped),
+            };
+            reached(Point::Planned);
             self.progress.plan(plan.reads.len().saturating_sub(self.progress.open()));
             let done = self.carry_out(stream, &plan, lease, summary, stop).await?;
             reads.extend(plan.reads);
@@ -193,7 +219,7 @@ impl Reader {
         summary: &mut StreamSummary,
         stop: &CancellationToken,
     ) -> Result<bool, WindowError> {
-        let asked_at = self.warehouse.renew_lease(stream, lease, self.settings.lease).await?;
+        let asked_at = self.warehouse.check_lease(stream, lease).await?;
         let with =
             Windows { warehouse: &self.warehouse, source: &*self.source, settings: &self.settings, stream, stop };
         let done = window::read_window(&with, read, Hold::Lease(lease), asked_at).await;
@@ -249,7 +275,7 @@ impl Reader {
     }
 
     /// Ends a stream's summary with an error, noted for `status`.
-    async fn failed(&self, summary: StreamSummary, error: &WindowError) -> StreamSummary {
+    async fn failed(&self, mut summary: StreamSummary, error: &WindowError) -> StreamSummary {
         let stream = summary.stream.clone();
         let text = error.to_string();
         let outcome = StreamOutcome::of(error.disposition());
@@ -271,7 +297,7 @@ impl Reader {
                 Some(PassEnd::Withdrawn(&text))
             }
             StreamOutcome::Held => {
-                tracing::warn!(reason = %text, "another process took the stream over; left to it");
+                tracing::info!(reason = %text, "another process reads this stream; left to it");
                 None
             }
             StreamOutcome::Ok | StreamOutcome::Stopped => {
@@ -281,6 +307,9 @@ impl Reader {
         };
         if let Some(end) = end {
             self.note(&stream, end).await;
+        }
+        if let WindowError::Held { left, .. } = error {
+            summary.held_for = Some(*left);
         }
         summary.ended(outcome, text)
     }

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
 };
 
 use chrono::{DateTime, Utc};
@@ -97,6 +98,9 @@ pub struct StreamSummary {
     pub gaps: Vec<crate::domain::Window>,
     /// What stopped it, or what is to be known of it.
     pub error: Option<String>,
+    /// How long another process's lease holds, unless it is renewed; only when the stream was left to it.
+    #[serde(skip)]
+    pub held_for: Option<Duration>,
 }
 
 impl StreamSummary {
@@ -119,6 +123,7 @@ impl StreamSummary {
             watermark: None,
             gaps: Vec::new(),
             error: None,
+            held_for: None,
         }
     }
 

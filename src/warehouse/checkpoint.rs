@@ -4,27 +4,45 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Row};
 
 use super::{Warehouse, WarehouseError, lease::Lease};
-use crate::domain::{Partition, SourceKind, StreamId, Window};
+use crate::{
+    domain::{Partition, SourceKind, StreamId, Window},
+    failpoint::{Bug, planted},
+};
 
-/// Moves the watermark forward, never back, if the lease is still ours; locks the stream's row until the commit.
+/// That the lease is still ours and has not expired, with the stream's row locked until the commit; moves the watermark
+/// forward, never back.
 pub(super) async fn advance(
     connection: &mut PgConnection,
     stream: &StreamId,
     lease: &Lease,
     watermark: Option<DateTime<Utc>>,
 ) -> Result<(), WarehouseError> {
-    let done = sqlx::query(
-        "UPDATE fuel.checkpoint SET watermark = greatest(watermark, $6), updated_at = now() \
-         WHERE source = $1 AND account = $2 AND partition = $3 AND lease_owner = $4 AND epoch = $5",
-    )
-    .bind(stream.source.as_str())
-    .bind(&stream.account)
-    .bind(stream.partition.as_str())
-    .bind(&lease.owner)
-    .bind(lease.epoch)
-    .bind(watermark)
-    .execute(connection)
-    .await?;
+    let sql = match watermark {
+        _ if planted(Bug::NoFence) => {
+            // The deliberate fault: whoever comes writes, and the last one's watermark stands.
+            "UPDATE fuel.checkpoint SET watermark = coalesce($6, watermark), updated_at = now() \
+             WHERE source = $1 AND account = $2 AND partition = $3 AND ($4::text, $5::bigint) IS NOT NULL"
+        }
+        Some(_) => {
+            "UPDATE fuel.checkpoint SET watermark = greatest(watermark, $6), updated_at = now() \
+             WHERE source = $1 AND account = $2 AND partition = $3 AND lease_owner = $4 AND epoch = $5 \
+                 AND lease_expires_at > clock_timestamp()"
+        }
+        // A lock says the same and writes less.
+        None => {
+            "SELECT FROM fuel.checkpoint WHERE source = $1 AND account = $2 AND partition = $3 AND lease_owner = $4 AND epoch = $5 \
+                 AND lease_expires_at > clock_timestamp() AND $6::timestamptz IS NULL FOR SHARE"
+        }
+    };
+    let done = sqlx::query(sql)
+        .bind(stream.source.as_str())
+        .bind(&stream.account)
+        .bind(stream.partition.as_str())
+        .bind(&lease.owner)
+        .bind(lease.epoch)
+        .bind(watermark)
+        .execute(connection)
+        .await?;
     if done.rows_affected() == 1 { Ok(()) } else { Err(WarehouseError::LeaseLost) }
 }
 
@@ -50,19 +68,21 @@ impl Warehouse {
             PassEnd::Withdrawn(why) => ("withdrawn", Some(why)),
             PassEnd::NotEnabled(why) => ("not_enabled", Some(why)),
         };
-        let mut tx = self.begin_short().await?;
-        sqlx::query(
-            "INSERT INTO fuel.checkpoint (source, account, partition, last_pass_at, last_outcome, last_error) VALUES ($1, $2, $3, now(), $4, $5) \
-             ON CONFLICT (source, account, partition) DO UPDATE SET last_pass_at = now(), last_outcome = $4, last_error = $5",
-        )
-        .bind(stream.source.as_str())
-        .bind(&stream.account)
-        .bind(stream.partition.as_str())
-        .bind(outcome)
-        .bind(error)
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await
+        self.short(|mut tx| async move {
+            sqlx::query(
+                "INSERT INTO fuel.checkpoint (source, account, partition, last_pass_at, last_outcome, last_error) VALUES ($1, $2, $3, now(), $4, $5) \
+                 ON CONFLICT (source, account, partition) DO UPDATE SET last_pass_at = now(), last_outcome = $4, last_error = $5",
+            )
+            .bind(stream.source.as_str())
+            .bind(&stream.account)
+            .bind(stream.partition.as_str())
+            .bind(outcome)
+            .bind(error)
+            .execute(&mut *tx)
+            .await?;
+            tx.commit().await
+        })
+        .await
     }
 
     /// The partitions of an account's source that have a checkpoint, with how their last pass ended.
@@ -71,36 +91,40 @@ impl Warehouse {
         source: SourceKind,
         account: &str,
     ) -> Result<Vec<(Partition, Option<String>)>, WarehouseError> {
-        let mut tx = self.begin_short().await?;
-        let rows = sqlx::query(
-            "SELECT partition, last_outcome FROM fuel.checkpoint WHERE source = $1 AND account = $2 ORDER BY partition",
-        )
-        .bind(source.as_str())
-        .bind(account)
-        .fetch_all(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        rows.iter()
-            .map(|row| {
-                let name: String = row.try_get(0)?;
-                Ok((if name == "-" { Partition::whole() } else { Partition::contract(name) }, row.try_get(1)?))
-            })
-            .collect()
+        self.short(|mut tx| async move {
+            let rows = sqlx::query(
+                "SELECT partition, last_outcome FROM fuel.checkpoint WHERE source = $1 AND account = $2 ORDER BY partition",
+            )
+            .bind(source.as_str())
+            .bind(account)
+            .fetch_all(&mut *tx)
+            .await?;
+            tx.commit().await?;
+            rows.iter()
+                .map(|row| {
+                    let name: String = row.try_get(0)?;
+                    Ok((if name == "-" { Partition::whole() } else { Partition::contract(name) }, row.try_get(1)?))
+                })
+                .collect()
+        })
+        .await
     }
 
     /// The stream's watermark.
     pub async fn watermark(&self, stream: &StreamId) -> Result<Option<DateTime<Utc>>, WarehouseError> {
-        let mut tx = self.begin_short().await?;
-        let watermark = sqlx::query_scalar(
-            "SELECT watermark FROM fuel.checkpoint WHERE source = $1 AND account = $2 AND partition = $3",
-        )
-        .bind(stream.source.as_str())
-        .bind(&stream.account)
-        .bind(stream.partition.as_str())
-        .fetch_optional(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        Ok(watermark.flatten())
+        self.short(|mut tx| async move {
+            let watermark = sqlx::query_scalar(
+                "SELECT watermark FROM fuel.checkpoint WHERE source = $1 AND account = $2 AND partition = $3",
+            )
+            .bind(stream.source.as_str())
+            .bind(&stream.account)
+            .bind(stream.partition.as_str())
+            .fetch_optional(&mut *tx)
+            .await?;
+            tx.commit().await?;
+            Ok(watermark.flatten())
+        })
+        .await
     }
 
     /// Moves the watermark over what has been read already (by a backfill) or is lost at the source.
@@ -110,46 +134,52 @@ impl Warehouse {
         lease: &Lease,
         watermark: DateTime<Utc>,
     ) -> Result<(), WarehouseError> {
-        let mut tx = self.begin_short().await?;
-        advance(&mut tx, stream, lease, Some(watermark)).await?;
-        tx.commit().await
+        self.short(|mut tx| async move {
+            advance(&mut tx, stream, lease, Some(watermark)).await?;
+            tx.commit().await
+        })
+        .await
     }
 
     /// Records a stretch that the source no longer serves and that was never read. `true` when it is news.
     pub async fn record_gap(&self, stream: &StreamId, gap: Window, reason: &str) -> Result<bool, WarehouseError> {
-        let mut tx = self.begin_short().await?;
-        // Only what no earlier gap covers: a horizon that moves on day by day makes pieces that touch.
-        let done = sqlx::query(
-            "INSERT INTO fuel.gap AS g (source, account, partition, gap_start, gap_end, reason) \
-             SELECT $1, $2, $3, greatest($4, coalesce(max(gap_end) FILTER (WHERE gap_start <= $4), $4)), $5, $6 FROM fuel.gap \
-             WHERE source = $1 AND account = $2 AND partition = $3 \
-             HAVING greatest($4, coalesce(max(gap_end) FILTER (WHERE gap_start <= $4), $4)) < $5 \
-             ON CONFLICT (source, account, partition, gap_start) DO UPDATE SET gap_end = excluded.gap_end WHERE g.gap_end < excluded.gap_end",
-        )
-        .bind(stream.source.as_str())
-        .bind(&stream.account)
-        .bind(stream.partition.as_str())
-        .bind(gap.start())
-        .bind(gap.end())
-        .bind(reason)
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        Ok(done.rows_affected() > 0)
+        self.short(|mut tx| async move {
+            // Only what no earlier gap covers: a horizon that moves on day by day makes pieces that touch.
+            let done = sqlx::query(
+                "INSERT INTO fuel.gap AS g (source, account, partition, gap_start, gap_end, reason) \
+                 SELECT $1, $2, $3, greatest($4, coalesce(max(gap_end) FILTER (WHERE gap_start <= $4), $4)), $5, $6 FROM fuel.gap \
+                 WHERE source = $1 AND account = $2 AND partition = $3 \
+                 HAVING greatest($4, coalesce(max(gap_end) FILTER (WHERE gap_start <= $4), $4)) < $5 \
+                 ON CONFLICT (source, account, partition, gap_start) DO UPDATE SET gap_end = excluded.gap_end WHERE g.gap_end < excluded.gap_end",
+            )
+            .bind(stream.source.as_str())
+            .bind(&stream.account)
+            .bind(stream.partition.as_str())
+            .bind(gap.start())
+            .bind(gap.end())
+            .bind(reason)
+            .execute(&mut *tx)
+            .await?;
+            tx.commit().await?;
+            Ok(done.rows_affected() > 0)
+        })
+        .await
     }
 
     /// The gaps of a stream.
     pub async fn gaps(&self, stream: &StreamId) -> Result<Vec<Window>, WarehouseError> {
-        let mut tx = self.begin_short().await?;
-        let rows = sqlx::query("SELECT gap_start, gap_end FROM fuel.gap WHERE source = $1 AND account = $2 AND partition = $3 ORDER BY gap_start")
-            .bind(stream.source.as_str())
-            .bind(&stream.account)
-            .bind(stream.partition.as_str())
-            .fetch_all(&mut *tx)
-            .await?;
-        tx.commit().await?;
-        let gaps: Result<Vec<_>, sqlx::Error> =
-            rows.iter().map(|row| Ok(Window::new(row.try_get(0)?, row.try_get(1)?))).collect();
-        Ok(gaps?.into_iter().flatten().collect())
+        self.short(|mut tx| async move {
+            let rows = sqlx::query("SELECT gap_start, gap_end FROM fuel.gap WHERE source = $1 AND account = $2 AND partition = $3 ORDER BY gap_start")
+                .bind(stream.source.as_str())
+                .bind(&stream.account)
+                .bind(stream.partition.as_str())
+                .fetch_all(&mut *tx)
+                .await?;
+            tx.commit().await?;
+            let gaps: Result<Vec<_>, sqlx::Error> =
+                rows.iter().map(|row| Ok(Window::new(row.try_get(0)?, row.try_get(1)?))).collect();
+            Ok(gaps?.into_iter().flatten().collect())
+        })
+        .await
     }
 }

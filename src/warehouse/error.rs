@@ -9,7 +9,10 @@ use std::time::Duration;
 /// What failed at the database. Never holds a row, a value or a password.
 #[derive(Debug, thiserror::Error)]
 pub enum WarehouseError {
-    /// No connection, or it broke.
+    /// There is no connection to be had.
+    #[error("the database cannot be reached: {0}")]
+    NoConnection(String),
+    /// A connection broke while it was used.
     #[error("the database cannot be reached: {0}")]
     Unreachable(String),
     /// The database refuses: password, permission, missing database.
@@ -24,8 +27,8 @@ pub enum WarehouseError {
     /// A time limit of the database passed.
     #[error("the database did not finish in time ({0})")]
     Timeout(String),
-    /// The lease went to another process: this one may no longer write the stream.
-    #[error("the lease of this stream is no longer ours: another process took it over")]
+    /// The lease expired or went to another process: this one may no longer write the stream.
+    #[error("the lease of this stream is no longer ours: it expired, or another process took it over")]
     LeaseLost,
     /// A read that began later has already been written.
     #[error("a younger read of this window has been written meanwhile; this one is dropped")]
@@ -52,8 +55,6 @@ pub enum WarehouseError {
 /// What to do about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disposition {
-    /// Write the same window again, at once: its spool is still there.
-    WriteAgain,
     /// The window stays unread; its stream waits here until the next pass.
     NextPass,
     /// Another process does this work: leave the stream to it.
@@ -68,17 +69,40 @@ impl WarehouseError {
     /// The one decision. Exhaustive on purpose: a new error must be decided on.
     pub const fn disposition(&self) -> Disposition {
         match self {
-            Self::Conflict(_) | Self::CommitUnknown => Disposition::WriteAgain,
-            Self::Timeout(_) | Self::Counts(_) | Self::Spool(_) | Self::Database { .. } => Disposition::NextPass,
+            Self::Conflict(_)
+            | Self::CommitUnknown
+            | Self::Timeout(_)
+            | Self::Counts(_)
+            | Self::Spool(_)
+            | Self::Database { .. } => Disposition::NextPass,
             Self::LeaseLost => Disposition::LeaveStream,
             Self::Overtaken => Disposition::Drop,
-            Self::Unreachable(_) | Self::Refused(_) | Self::Migrations(_) => Disposition::StopPass,
+            Self::NoConnection(_) | Self::Unreachable(_) | Self::Refused(_) | Self::Migrations(_) => {
+                Disposition::StopPass
+            }
         }
     }
 
-    /// The time limit of a whole window, set by this program, passed.
-    pub fn deadline(limit: Duration) -> Self {
-        Self::Timeout(format!("its window had {} s", limit.as_secs()))
+    /// The server did not answer within a limit of this program.
+    pub fn silent(limit: Duration) -> Self {
+        Self::Timeout(format!("no answer within {limit:?}, database.statement_timeout"))
+    }
+
+    /// Whether the same transaction may well succeed if it is made again at once: its connection broke, its answer was
+    /// lost, or another one was in the way. Apart from the disposition, which is for when that was to no avail.
+    pub const fn is_of_the_moment(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::Conflict(_) | Self::CommitUnknown => true,
+            Self::NoConnection(_)
+            | Self::Refused(_)
+            | Self::Migrations(_)
+            | Self::Timeout(_)
+            | Self::LeaseLost
+            | Self::Overtaken
+            | Self::Counts(_)
+            | Self::Spool(_)
+            | Self::Database { .. } => false,
+        }
     }
 }
 
@@ -92,11 +116,12 @@ impl From<sqlx::Error> for WarehouseError {
             E::Io(e) => Self::Unreachable(e.kind().to_string()),
             E::Tls(_) => Self::Unreachable("TLS failed: the server's certificate or protocol is not accepted".into()),
             E::Protocol(_) => Self::Unreachable("the connection broke in the middle of an answer".into()),
-            E::PoolTimedOut => Self::Unreachable(
-                "no connection within 5 s: the server does not answer, or all of database.max_connections are in use"
+            E::PoolTimedOut => Self::NoConnection(
+                "no connection within database.connect_timeout: the server does not answer, or all of \
+                 database.max_connections are in use"
                     .into(),
             ),
-            E::PoolClosed | E::WorkerCrashed => Self::Unreachable("the pool of connections is closed".into()),
+            E::PoolClosed | E::WorkerCrashed => Self::NoConnection("the pool of connections is closed".into()),
             E::Configuration(_) => Self::Refused("the connection URL is not usable".into()),
             E::ColumnDecode { index, .. } => database("XX001", format!(": column {index} has an unexpected type")),
             E::ColumnNotFound(name) => database("42703", format!(": no column {name}")),
@@ -157,11 +182,10 @@ mod tests {
     }
 
     #[test]
-    fn a_deadlock_is_written_again_and_a_refusal_is_not() {
-        assert_eq!(from_database("40P01", "deadlock detected", None, None).disposition(), Disposition::WriteAgain);
-        assert_eq!(
-            from_database("28P01", "password authentication failed", None, None).disposition(),
-            Disposition::StopPass
-        );
+    fn a_deadlock_is_of_the_moment_and_a_refusal_is_not() {
+        assert!(from_database("40P01", "deadlock detected", None, None).is_of_the_moment());
+        let refused = from_database("28P01", "password authentication failed", None, None);
+        assert!(!refused.is_of_the_moment());
+        assert_eq!(refused.disposition(), Disposition::StopPass);
     }
 }

@@ -76,48 +76,53 @@ impl Warehouse {
     /// are not final: for the others it does not matter.
     pub async fn ledger(&self, stream: &StreamId, settled: DateTime<Utc>) -> Result<Vec<Entry>, WarehouseError> {
         let states: Vec<_> = open_states(stream.source).iter().map(|state| state.as_str()).collect();
-        let mut tx = self.begin_short().await?;
-        let rows = sqlx::query(include_str!("sql/ledger.sql"))
-            .bind(stream.source.as_str())
-            .bind(&stream.account)
-            .bind(stream.partition.as_str())
-            .bind(settled)
-            .bind(states)
-            .fetch_all(&mut *tx)
-            .await?;
-        tx.commit().await?;
-        let mut entries = Vec::with_capacity(rows.len());
-        for row in rows {
-            let Some(window) = Window::new(row.try_get(0)?, row.try_get(1)?) else { continue };
-            entries.push(Entry {
-                window,
-                read_through: row.try_get(2)?,
-                full_read_at: row.try_get(3)?,
-                is_final: row.try_get(4)?,
-                is_claimed: row.try_get(5)?,
-                can_change: row.try_get(6)?,
-            });
-        }
-        Ok(entries)
+        let states = &states;
+        self.short(|mut tx| async move {
+            let rows = sqlx::query(include_str!("sql/ledger.sql"))
+                .bind(stream.source.as_str())
+                .bind(&stream.account)
+                .bind(stream.partition.as_str())
+                .bind(settled)
+                .bind(states)
+                .fetch_all(&mut *tx)
+                .await?;
+            tx.commit().await?;
+            let mut entries = Vec::with_capacity(rows.len());
+            for row in rows {
+                let Some(window) = Window::new(row.try_get(0)?, row.try_get(1)?) else { continue };
+                entries.push(Entry {
+                    window,
+                    read_through: row.try_get(2)?,
+                    full_read_at: row.try_get(3)?,
+                    is_final: row.try_get(4)?,
+                    is_claimed: row.try_get(5)?,
+                    can_change: row.try_get(6)?,
+                });
+            }
+            Ok(entries)
+        })
+        .await
     }
 
     /// Notes that a window could not be read, and why. It stays unread; what it had stays.
     pub async fn note_failure(&self, stream: &StreamId, window: Window, error: &str) -> Result<(), WarehouseError> {
-        let mut tx = self.begin_short().await?;
-        sqlx::query(
-            "INSERT INTO fuel.sync_window AS w (source, account, partition, window_start, window_end, state, attempts, last_error) \
-             VALUES ($1, $2, $3, $4, $5, 'failing', 1, $6) \
-             ON CONFLICT (source, account, partition, window_start) DO UPDATE SET state = 'failing', attempts = w.attempts + 1, last_error = $6",
-        )
-        .bind(stream.source.as_str())
-        .bind(&stream.account)
-        .bind(stream.partition.as_str())
-        .bind(window.start())
-        .bind(window.end())
-        .bind(error)
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await
+        self.short(|mut tx| async move {
+            sqlx::query(
+                "INSERT INTO fuel.sync_window AS w (source, account, partition, window_start, window_end, state, attempts, last_error) \
+                 VALUES ($1, $2, $3, $4, $5, 'failing', 1, $6) \
+                 ON CONFLICT (source, account, partition, window_start) DO UPDATE SET state = 'failing', attempts = w.attempts + 1, last_error = $6",
+            )
+            .bind(stream.source.as_str())
+            .bind(&stream.account)
+            .bind(stream.partition.as_str())
+            .bind(window.start())
+            .bind(window.end())
+            .bind(error)
+            .execute(&mut *tx)
+            .await?;
+            tx.commit().await
+        })
+        .await
     }
 
     /// Marks windows final: they are not read again.
@@ -126,36 +131,41 @@ impl Warehouse {
             return Ok(());
         }
         let starts: Vec<_> = windows.iter().map(Window::start).collect();
-        let mut tx = self.begin_short().await?;
-        sqlx::query(
-            "UPDATE fuel.sync_window SET state = 'final', final_at = now() \
-             WHERE source = $1 AND account = $2 AND partition = $3 AND window_start = ANY ($4) AND final_at IS NULL",
-        )
-        .bind(stream.source.as_str())
-        .bind(&stream.account)
-        .bind(stream.partition.as_str())
-        .bind(starts)
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await
+        let starts = &starts;
+        self.short(|mut tx| async move {
+            sqlx::query(
+                "UPDATE fuel.sync_window SET state = 'final', final_at = now() \
+                 WHERE source = $1 AND account = $2 AND partition = $3 AND window_start = ANY ($4) AND final_at IS NULL",
+            )
+            .bind(stream.source.as_str())
+            .bind(&stream.account)
+            .bind(stream.partition.as_str())
+            .bind(starts)
+            .execute(&mut *tx)
+            .await?;
+            tx.commit().await
+        })
+        .await
     }
 
     /// Whether the table has rows of a stretch that the source is believed to have, too.
     pub async fn has_rows(&self, stream: &StreamId, stretch: Window) -> Result<bool, WarehouseError> {
-        let mut tx = self.begin_short().await?;
-        let there = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT FROM fuel.transaction WHERE source = $1 AND account = $2 AND partition = $3 \
-                 AND occurred_at >= $4 AND occurred_at < $5 AND missing_since IS NULL)",
-        )
-        .bind(stream.source.as_str())
-        .bind(&stream.account)
-        .bind(stream.partition.as_str())
-        .bind(stretch.start())
-        .bind(stretch.end())
-        .fetch_one(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        Ok(there)
+        self.short(|mut tx| async move {
+            let there = sqlx::query_scalar(
+                "SELECT EXISTS (SELECT FROM fuel.transaction WHERE source = $1 AND account = $2 AND partition = $3 \
+                     AND occurred_at >= $4 AND occurred_at < $5 AND missing_since IS NULL)",
+            )
+            .bind(stream.source.as_str())
+            .bind(&stream.account)
+            .bind(stream.partition.as_str())
+            .bind(stretch.start())
+            .bind(stretch.end())
+            .fetch_one(&mut *tx)
+            .await?;
+            tx.commit().await?;
+            Ok(there)
+        })
+        .await
     }
 
     /// Ids and times of the transactions of a stream that are still open and took place in a stretch, oldest first; at
@@ -167,22 +177,24 @@ impl Warehouse {
         before: DateTime<Utc>,
         limit: i64,
     ) -> Result<Vec<(String, DateTime<Utc>)>, WarehouseError> {
-        let mut tx = self.begin_short().await?;
-        let ids = sqlx::query_as(
-            "SELECT source_transaction_id, min(occurred_at) FROM fuel.transaction \
-             WHERE source = $1 AND account = $2 AND partition = $3 AND state = 'provisional' AND missing_since IS NULL \
-                 AND occurred_at >= $4 AND occurred_at < $5 \
-             GROUP BY source_transaction_id ORDER BY min(occurred_at), source_transaction_id LIMIT $6",
-        )
-        .bind(stream.source.as_str())
-        .bind(&stream.account)
-        .bind(stream.partition.as_str())
-        .bind(since)
-        .bind(before)
-        .bind(limit)
-        .fetch_all(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        Ok(ids)
+        self.short(|mut tx| async move {
+            let ids = sqlx::query_as(
+                "SELECT source_transaction_id, min(occurred_at) FROM fuel.transaction \
+                 WHERE source = $1 AND account = $2 AND partition = $3 AND state = 'provisional' AND missing_since IS NULL \
+                     AND occurred_at >= $4 AND occurred_at < $5 \
+                 GROUP BY source_transaction_id ORDER BY min(occurred_at), source_transaction_id LIMIT $6",
+            )
+            .bind(stream.source.as_str())
+            .bind(&stream.account)
+            .bind(stream.partition.as_str())
+            .bind(since)
+            .bind(before)
+            .bind(limit)
+            .fetch_all(&mut *tx)
+            .await?;
+            tx.commit().await?;
+            Ok(ids)
+        })
+        .await
     }
 }

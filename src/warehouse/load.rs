@@ -15,11 +15,14 @@ use sqlx::PgConnection;
 
 use super::{
     Tx, Warehouse, WarehouseError,
-    error::Disposition,
     incoming::Batch,
     lease::{Claim, Lease},
+    tx::within,
 };
-use crate::domain::{SourceKind, StreamId, Window};
+use crate::{
+    domain::{SourceKind, StreamId, Window},
+    failpoint::{Bug, Point, planted, reached},
+};
 
 /// Times that a window is written before its stream waits for the next pass.
 const WRITES: u32 = 4;
@@ -135,7 +138,7 @@ impl Warehouse {
     /// Writes a window, all or nothing. What stands in the way for a moment (a deadlock, a lost connection, a lost answer
     /// to COMMIT) is tried again from the spool, without asking the vendor again.
     pub async fn load(&self, read: &WindowRead<'_>, batch: &Batch, limit: Duration) -> Result<Counts, WarehouseError> {
-        self.write_work(Work::Window(read), batch, limit).await
+        within(limit, self.write_work(Work::Window(read), batch, limit)).await
     }
 
     /// Writes transactions that were fetched by their ids: their rows only, no window's counts and no watermark.
@@ -146,7 +149,7 @@ impl Warehouse {
         batch: &Batch,
         limit: Duration,
     ) -> Result<Counts, WarehouseError> {
-        self.write_work(Work::Single { stream, lease }, batch, limit).await
+        within(limit, self.write_work(Work::Single { stream, lease }, batch, limit)).await
     }
 
     async fn write_work(&self, work: Work<'_>, batch: &Batch, limit: Duration) -> Result<Counts, WarehouseError> {
@@ -157,24 +160,23 @@ impl Warehouse {
                 Ok(counts) => return Ok(counts),
                 Err(error) => error,
             };
-            match error.disposition() {
-                Disposition::WriteAgain if tried < WRITES => {
-                    tracing::warn!(stream = %work.stream(), attempt = tried, error = %error, "writing again; nothing of it was lost");
-                    tokio::time::sleep(Duration::from_millis(50 << tried)).await;
-                }
-                Disposition::WriteAgain
-                | Disposition::NextPass
-                | Disposition::LeaveStream
-                | Disposition::Drop
-                | Disposition::StopPass => {
-                    return Err(error);
-                }
+            if tried == WRITES || !error.is_of_the_moment() {
+                return Err(error);
             }
+            tracing::warn!(stream = %work.stream(), attempt = tried, error = %error, "writing again; nothing of it was lost");
+            tokio::time::sleep(Duration::from_millis(50 << tried)).await;
         }
     }
 
     async fn write_once(&self, work: Work<'_>, batch: &Batch, limit: Duration) -> Result<Counts, WarehouseError> {
         let mut tx = self.begin(limit).await?;
+        reached(Point::WriteBegun);
+        if planted(Bug::SplitCommit)
+            && let Work::Window(read) = work
+        {
+            // The deliberate fault: counts and watermark first, in a transaction of their own.
+            split_commit(self, read, batch).await?;
+        }
         let xid: String = sqlx::query_scalar("SELECT pg_current_xact_id()::text FROM fuel.announce_writer()")
             .fetch_one(&mut *tx)
             .await?;
@@ -183,7 +185,10 @@ impl Warehouse {
             Work::Single { stream, lease } => write_single(&mut tx, stream, lease, batch).await?,
         };
         match tx.commit().await {
-            Ok(()) => Ok(counts),
+            Ok(()) => {
+                reached(Point::Committed);
+                Ok(counts)
+            }
             Err(WarehouseError::CommitUnknown) => self.resolve_commit(&xid).await.map(|()| counts),
             Err(error) => Err(error),
         }
@@ -191,20 +196,50 @@ impl Warehouse {
 
     /// What became of a transaction whose COMMIT was not answered: the database knows.
     async fn resolve_commit(&self, xid: &str) -> Result<(), WarehouseError> {
-        for wait in [50, 200, 1_000, 3_000] {
+        if planted(Bug::CommitAssumed) {
+            return Ok(());
+        }
+        for wait in [0, 50, 200, 1_000, 3_000] {
             tokio::time::sleep(Duration::from_millis(wait)).await;
-            let Ok(mut tx) = self.begin_short().await else { continue };
-            let status: Option<String> =
-                sqlx::query_scalar("SELECT pg_xact_status($1::xid8)").bind(xid).fetch_one(&mut *tx).await?;
-            tx.commit().await?;
+            let status = self.short(|mut tx| async move {
+                let status = sqlx::query_scalar("SELECT pg_xact_status($1::xid8)");
+                let status = status.bind(xid).fetch_one(&mut *tx).await?;
+                tx.commit().await?;
+                Ok(status)
+            });
+            let status: Option<String> = match status.await {
+                Ok(status) => status,
+                // Not known yet; the next question may be answered.
+                Err(_) => continue,
+            };
             match status.as_deref() {
                 Some("committed") => return Ok(()),
+                // Its backend may not have noticed yet that nobody listens.
                 Some("in progress") => {}
-                _ => break,
+                // Rolled back, or so old that it is forgotten.
+                Some(_) | None => break,
             }
         }
         Err(WarehouseError::CommitUnknown)
     }
+}
+
+/// What [`Bug::SplitCommit`] does.
+async fn split_commit(warehouse: &Warehouse, read: &WindowRead<'_>, batch: &Batch) -> Result<(), WarehouseError> {
+    let lines = batch.fetched();
+    let counts = Counts { fetched: lines, unchanged: lines, ..Counts::default() };
+    warehouse
+        .short(|mut tx| async move {
+            super::ledger::write(&mut tx, read, &counts, batch).await?;
+            match read.writer {
+                Writer::Pass { lease, watermark } => {
+                    super::checkpoint::advance(&mut tx, read.stream, lease, watermark).await?;
+                }
+                Writer::Backfill(_) => {}
+            }
+            tx.commit().await
+        })
+        .await
 }
 
 async fn write_window(tx: &mut Tx, read: &WindowRead<'_>, batch: &Batch) -> Result<Counts, WarehouseError> {
@@ -221,9 +256,11 @@ async fn write_window(tx: &mut Tx, read: &WindowRead<'_>, batch: &Batch) -> Resu
     let mut news = !found.absent.0.is_empty();
     if found.differs.contains(&true) {
         stage::stage(tx, read.stream, batch, &found.differs).await?;
+        reached(Point::Staged);
         let outside;
         (counts.inserted, counts.updated, outside) = stage::upsert(tx, read.stream).await?;
         news |= outside > 0;
+        reached(Point::RowsWritten);
     }
     let inside = batch.entries().filter(|(_, entry)| !entry.outside).count() as u64;
     counts.unchanged = inside.checked_sub(counts.inserted + counts.updated).ok_or_else(|| {
@@ -258,6 +295,7 @@ async fn write_window(tx: &mut Tx, read: &WindowRead<'_>, batch: &Batch) -> Resu
         return Err(WarehouseError::Counts(format!("{counts:?}")));
     }
     super::ledger::write(tx, read, &counts, batch).await?;
+    reached(Point::LedgerWritten);
     if news || counts.inserted + counts.updated > 0 {
         notify(tx, read.stream).await?;
     }
@@ -266,6 +304,7 @@ async fn write_window(tx: &mut Tx, read: &WindowRead<'_>, batch: &Batch) -> Resu
         Writer::Pass { lease, watermark } => super::checkpoint::advance(tx, read.stream, lease, watermark).await?,
         Writer::Backfill(claim) => super::lease::require_claim(tx, read.stream, read.window, claim).await?,
     }
+    reached(Point::WatermarkWritten);
     Ok(counts)
 }
 

@@ -34,31 +34,37 @@ impl MigrationState {
 impl Warehouse {
     /// Compares what is applied with the files of this version. Changes nothing.
     pub async fn migration_state(&self) -> Result<MigrationState, WarehouseError> {
-        let mut tx = self.begin_short().await?;
-        let there: bool =
-            sqlx::query_scalar("SELECT to_regclass('fuel._migration') IS NOT NULL").fetch_one(&mut *tx).await?;
-        let mut applied: Vec<(i64, Vec<u8>)> = Vec::new();
-        if there {
-            let rows = sqlx::query("SELECT version, checksum FROM fuel._migration WHERE success ORDER BY version")
-                .fetch_all(&mut *tx)
-                .await?;
-            for row in rows {
-                applied.push((row.try_get(0)?, row.try_get(1)?));
+        self.short(|mut tx| async move {
+            let there: bool =
+                sqlx::query_scalar("SELECT to_regclass('fuel._migration') IS NOT NULL").fetch_one(&mut *tx).await?;
+            let mut applied: Vec<(i64, Vec<u8>)> = Vec::new();
+            if there {
+                let rows = sqlx::query("SELECT version, checksum FROM fuel._migration WHERE success ORDER BY version")
+                    .fetch_all(&mut *tx)
+                    .await?;
+                for row in rows {
+                    applied.push((row.try_get(0)?, row.try_get(1)?));
+                }
             }
-        }
-        tx.commit().await?;
-        let mut state =
-            MigrationState { missing: Vec::new(), unknown: Vec::new(), altered: Vec::new(), applied: applied.len() };
-        for file in FILES.iter() {
-            match applied.iter().find(|(version, _)| *version == file.version) {
-                None => state.missing.push((file.version, file.description.to_string())),
-                Some((version, checksum)) if checksum[..] != *file.checksum => state.altered.push(*version),
-                Some(_) => {}
+            tx.commit().await?;
+            let mut state = MigrationState {
+                missing: Vec::new(),
+                unknown: Vec::new(),
+                altered: Vec::new(),
+                applied: applied.len(),
+            };
+            for file in FILES.iter() {
+                match applied.iter().find(|(version, _)| *version == file.version) {
+                    None => state.missing.push((file.version, file.description.to_string())),
+                    Some((version, checksum)) if checksum[..] != *file.checksum => state.altered.push(*version),
+                    Some(_) => {}
+                }
             }
-        }
-        state.unknown =
-            applied.iter().map(|(version, _)| *version).filter(|version| !FILES.version_exists(*version)).collect();
-        Ok(state)
+            state.unknown =
+                applied.iter().map(|(version, _)| *version).filter(|version| !FILES.version_exists(*version)).collect();
+            Ok(state)
+        })
+        .await
     }
 
     /// Applies what is missing. Several processes may try at once: one does it, under an advisory lock, which wants a

@@ -34,6 +34,16 @@ use crate::config;
 #[derive(Debug, Clone)]
 pub struct Warehouse {
     pool: PgPool,
+    limits: Limits,
+}
+
+/// How long this process waits for the database.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// A short transaction, all of it.
+    statement: Duration,
+    /// A lock: whoever holds a row longer than that is not one of us.
+    lock: Duration,
 }
 
 impl Warehouse {
@@ -52,17 +62,18 @@ impl Warehouse {
         }
         let pool = PgPoolOptions::new()
             .max_connections(settings.max_connections)
-            .acquire_timeout(Duration::from_secs(5))
+            .acquire_timeout(settings.connect_timeout)
             .idle_timeout(Duration::from_mins(5))
             .max_lifetime(Duration::from_mins(30))
             .test_before_acquire(true)
             .connect_lazy_with(options);
-        Ok(Self { pool })
+        let limits = Limits { statement: settings.statement_timeout, lock: settings.lock_timeout };
+        Ok(Self { pool, limits })
     }
 
     /// Closes every connection, waiting a moment for those in use.
     pub async fn close(&self) {
-        let _ = tokio::time::timeout(Duration::from_secs(5), self.pool.close()).await;
+        let _ = tokio::time::timeout(Duration::from_millis(500), self.pool.close()).await;
     }
 
     fn pool(&self) -> &PgPool {

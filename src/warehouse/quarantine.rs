@@ -103,48 +103,52 @@ pub struct Quarantined {
 impl Warehouse {
     /// The rows of the quarantine, newest last, only the open ones unless `all`; or one row with its record.
     pub async fn quarantined(&self, only: Option<i64>, all: bool) -> Result<Vec<Quarantined>, WarehouseError> {
-        let mut tx = self.begin_short().await?;
-        let rows = sqlx::query(
-            "SELECT id, source, account, partition, source_transaction_id, field, reason, first_seen_at, last_seen_at, resolved_at, \
-                 CASE WHEN $1::bigint IS NOT NULL THEN record::text END \
-             FROM fuel.quarantine WHERE CASE WHEN $1::bigint IS NULL THEN $2 OR resolved_at IS NULL ELSE id = $1 END ORDER BY id",
-        )
-        .bind(only)
-        .bind(all)
-        .fetch_all(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        let rows: Result<_, sqlx::Error> = rows
-            .iter()
-            .map(|row| {
-                Ok(Quarantined {
-                    id: row.try_get(0)?,
-                    source: row.try_get(1)?,
-                    account: row.try_get(2)?,
-                    partition: row.try_get(3)?,
-                    source_transaction_id: row.try_get(4)?,
-                    field: row.try_get(5)?,
-                    reason: row.try_get(6)?,
-                    first_seen_at: row.try_get(7)?,
-                    last_seen_at: row.try_get(8)?,
-                    resolved_at: row.try_get(9)?,
-                    record: row.try_get(10)?,
+        self.short(|mut tx| async move {
+            let rows = sqlx::query(
+                "SELECT id, source, account, partition, source_transaction_id, field, reason, first_seen_at, last_seen_at, resolved_at, \
+                     CASE WHEN $1::bigint IS NOT NULL THEN record::text END \
+                 FROM fuel.quarantine WHERE CASE WHEN $1::bigint IS NULL THEN $2 OR resolved_at IS NULL ELSE id = $1 END ORDER BY id",
+            )
+            .bind(only)
+            .bind(all)
+            .fetch_all(&mut *tx)
+            .await?;
+            tx.commit().await?;
+            let rows: Result<_, sqlx::Error> = rows
+                .iter()
+                .map(|row| {
+                    Ok(Quarantined {
+                        id: row.try_get(0)?,
+                        source: row.try_get(1)?,
+                        account: row.try_get(2)?,
+                        partition: row.try_get(3)?,
+                        source_transaction_id: row.try_get(4)?,
+                        field: row.try_get(5)?,
+                        reason: row.try_get(6)?,
+                        first_seen_at: row.try_get(7)?,
+                        last_seen_at: row.try_get(8)?,
+                        resolved_at: row.try_get(9)?,
+                        record: row.try_get(10)?,
+                    })
                 })
-            })
-            .collect();
-        Ok(rows?)
+                .collect();
+            Ok(rows?)
+        })
+        .await
     }
 
     /// Takes a row out of the list of what is open, for good. `false` when there is no such open row.
     pub async fn drop_quarantined(&self, id: i64) -> Result<bool, WarehouseError> {
-        let mut tx = self.begin_short().await?;
-        let done = sqlx::query(
-            "UPDATE fuel.quarantine SET resolved_at = now(), dropped = true WHERE id = $1 AND resolved_at IS NULL",
-        )
-        .bind(id)
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        Ok(done.rows_affected() > 0)
+        self.short(|mut tx| async move {
+            let done = sqlx::query(
+                "UPDATE fuel.quarantine SET resolved_at = now(), dropped = true WHERE id = $1 AND resolved_at IS NULL",
+            )
+            .bind(id)
+            .execute(&mut *tx)
+            .await?;
+            tx.commit().await?;
+            Ok(done.rows_affected() > 0)
+        })
+        .await
     }
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::Row;
 
-use super::{Warehouse, WarehouseError};
+use super::{Warehouse, WarehouseError, tx::within};
 
 /// How a stream stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -42,56 +42,62 @@ pub struct StreamReport {
 impl Warehouse {
     /// Every stream that has a checkpoint.
     pub async fn streams(&self) -> Result<Vec<StreamReport>, WarehouseError> {
-        let mut tx = self.begin_short().await?;
-        let rows = sqlx::query(include_str!("sql/report.sql")).fetch_all(&mut *tx).await?;
-        tx.commit().await?;
-        let rows: Result<_, sqlx::Error> = rows
-            .iter()
-            .map(|row| {
-                Ok(StreamReport {
-                    source: row.try_get("source")?,
-                    account: row.try_get("account")?,
-                    partition: row.try_get("partition")?,
-                    watermark: row.try_get("watermark")?,
-                    freshness_seconds: row.try_get("freshness_seconds")?,
-                    last_pass: row.try_get("last_pass_at")?,
-                    last_outcome: row.try_get("last_outcome")?,
-                    last_error: row.try_get("last_error")?,
-                    rows: row.try_get("rows")?,
-                    windows: row.try_get("windows")?,
-                    failing: row.try_get("failing")?,
-                    gaps: row.try_get("gaps")?,
-                    quarantine: row.try_get("quarantine")?,
-                    lease_owner: row.try_get("lease_owner")?,
+        self.short(|mut tx| async move {
+            let rows = sqlx::query(include_str!("sql/report.sql")).fetch_all(&mut *tx).await?;
+            tx.commit().await?;
+            let rows: Result<_, sqlx::Error> = rows
+                .iter()
+                .map(|row| {
+                    Ok(StreamReport {
+                        source: row.try_get("source")?,
+                        account: row.try_get("account")?,
+                        partition: row.try_get("partition")?,
+                        watermark: row.try_get("watermark")?,
+                        freshness_seconds: row.try_get("freshness_seconds")?,
+                        last_pass: row.try_get("last_pass_at")?,
+                        last_outcome: row.try_get("last_outcome")?,
+                        last_error: row.try_get("last_error")?,
+                        rows: row.try_get("rows")?,
+                        windows: row.try_get("windows")?,
+                        failing: row.try_get("failing")?,
+                        gaps: row.try_get("gaps")?,
+                        quarantine: row.try_get("quarantine")?,
+                        lease_owner: row.try_get("lease_owner")?,
+                    })
                 })
-            })
-            .collect();
-        Ok(rows?)
+                .collect();
+            Ok(rows?)
+        })
+        .await
     }
 
     /// Whether the database answers, within a second or two.
     pub async fn ping(&self) -> Result<(), WarehouseError> {
-        let tx = self.begin(std::time::Duration::from_secs(2)).await?;
-        tx.commit().await
+        let limit = std::time::Duration::from_secs(2);
+        within(limit, async { self.begin(limit).await?.commit().await }).await
     }
 
     /// What the role of the connection lacks: one line each, with what to grant.
     pub async fn missing_grants(&self) -> Result<Vec<String>, WarehouseError> {
-        let mut tx = self.begin_short().await?;
-        let missing = sqlx::query_scalar(include_str!("sql/grants.sql")).fetch_all(&mut *tx).await?;
-        tx.commit().await?;
-        Ok(missing)
+        self.short(|mut tx| async move {
+            let missing = sqlx::query_scalar(include_str!("sql/grants.sql")).fetch_all(&mut *tx).await?;
+            tx.commit().await?;
+            Ok(missing)
+        })
+        .await
     }
 
     /// The server's version and the role, for `check`.
     pub async fn server(&self) -> Result<(String, i32, String), WarehouseError> {
-        let mut tx = self.begin_short().await?;
-        let row = sqlx::query(
-            "SELECT current_setting('server_version'), current_setting('server_version_num')::int, current_user::text",
-        )
-        .fetch_one(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))
+        self.short(|mut tx| async move {
+            let row = sqlx::query(
+                "SELECT current_setting('server_version'), current_setting('server_version_num')::int, current_user::text",
+            )
+            .fetch_one(&mut *tx)
+            .await?;
+            tx.commit().await?;
+            Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))
+        })
+        .await
     }
 }

@@ -15,6 +15,7 @@ use std::{
 use sqlx::{AssertSqlSafe, Executor, PgConnection, Postgres, pool::PoolConnection};
 
 use super::{Warehouse, WarehouseError};
+use crate::failpoint::{Bug, planted};
 
 /// An open transaction. Dropping it closes its connection, and so rolls it back.
 #[derive(Debug)]
@@ -22,14 +23,20 @@ pub struct Tx {
     connection: Option<PoolConnection<Postgres>>,
 }
 
+/// Times that a short transaction is made when its connection breaks or its answer is lost.
+const TRIES: u32 = 3;
+
+/// What the server's own limit has time for before ours ends the connection: its error says more.
+const SLACK: Duration = Duration::from_millis(500);
+
 impl Warehouse {
     /// Begins a transaction whose statements may take `limit` each.
     pub(crate) async fn begin(&self, limit: Duration) -> Result<Tx, WarehouseError> {
         let mut tx = Tx { connection: Some(self.pool().acquire().await?) };
-        let limit = limit.as_millis();
-        // One round trip. A lock is waited for at most 10 s: whoever holds a row longer than that is not one of us.
+        let (limit, lock) = (limit.as_millis(), self.limits.lock.min(limit).as_millis());
+        // One round trip.
         let begin = format!(
-            "BEGIN; SET LOCAL statement_timeout = {limit}; SET LOCAL lock_timeout = '10s'; \
+            "BEGIN; SET LOCAL statement_timeout = {limit}; SET LOCAL lock_timeout = {lock}; \
              SET LOCAL idle_in_transaction_session_timeout = '60s'; SET LOCAL timezone = 'UTC'; \
              SET LOCAL client_connection_check_interval = '5s'"
         );
@@ -37,9 +44,40 @@ impl Warehouse {
         Ok(tx)
     }
 
-    /// Begins a short transaction.
-    pub(crate) async fn begin_short(&self) -> Result<Tx, WarehouseError> {
-        self.begin(Duration::from_secs(30)).await
+    /// Makes a short transaction, all of it within `database.statement_timeout`; `work` commits it. It must come to the
+    /// same when it is made twice: where the connection broke or the answer to COMMIT was lost, it is made again.
+    pub(crate) async fn short<T, F>(&self, work: impl Fn(Tx) -> F) -> Result<T, WarehouseError>
+    where
+        F: Future<Output = Result<T, WarehouseError>>,
+    {
+        let limit = self.limits.statement;
+        within(limit, async {
+            let mut tried = 1;
+            loop {
+                let done = async { work(self.begin(limit).await?).await };
+                match done.await {
+                    Err(error) if tried < TRIES && error.is_of_the_moment() => tried += 1,
+                    done => return done,
+                }
+            }
+        })
+        .await
+    }
+}
+
+/// Waits for the database at most this long. Nothing else ends a statement that a frozen server does not answer; giving
+/// it up closes its connection.
+pub(super) fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, WarehouseError>>,
+) -> impl Future<Output = Result<T, WarehouseError>> {
+    // On the heap: a window's writing is a large future, and every caller would carry it.
+    let work = Box::pin(work);
+    async move {
+        if planted(Bug::NoDeadline) {
+            return work.await;
+        }
+        tokio::time::timeout(limit + SLACK, work).await.unwrap_or_else(|_| Err(WarehouseError::silent(limit)))
     }
 }
 
@@ -54,7 +92,7 @@ impl Tx {
                 Ok(())
             }
             Err(e) => match WarehouseError::from(e) {
-                WarehouseError::Unreachable(_) => Err(WarehouseError::CommitUnknown),
+                WarehouseError::Unreachable(_) | WarehouseError::NoConnection(_) => Err(WarehouseError::CommitUnknown),
                 other => Err(other),
             },
         }
@@ -63,8 +101,9 @@ impl Tx {
 
 impl Drop for Tx {
     fn drop(&mut self) {
-        if let Some(mut connection) = self.connection.take() {
-            connection.close_on_drop();
+        if let Some(connection) = self.connection.take() {
+            // Taken out of the pool and dropped: its socket closes at once. A farewell would wait for a frozen server.
+            drop(connection.detach());
         }
     }
 }

@@ -8,7 +8,7 @@ use fuelsync::{
     clock::{Clock, ManualClock},
     config::Config,
     sandbox::{
-        self, Sandbox, WorldOptions,
+        self, Sandbox, World, WorldOptions,
         truth::{self, Scope},
     },
     sync::{pass::Passes, summary::Summary},
@@ -66,16 +66,7 @@ impl Fleet {
 
     /// What `fuel.transaction` holds.
     pub(crate) async fn table(&self) -> BTreeMap<Group, Vec<Columns>> {
-        let rows = sqlx::query(truth::sql::SELECT).fetch_all(&self.pool).await.unwrap();
-        grouped(rows.iter().map(|row| truth::COLUMNS.iter().map(|name| ((*name).to_owned(), row.get(*name))).collect()))
-    }
-
-    /// What it should hold.
-    pub(crate) fn truth(&self) -> BTreeMap<Group, Vec<Columns>> {
-        let rows = self.sandbox.world().truth(self.clock.now(), &self.scope());
-        grouped(
-            rows.into_iter().map(|row| row.columns.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()),
-        )
+        table(&self.pool).await
     }
 
     pub(crate) fn scope(&self) -> Scope {
@@ -91,45 +82,57 @@ impl Fleet {
 
     /// What of the table, the quarantine or the counts is not the truth.
     pub(crate) async fn untrue(&self) -> Option<String> {
-        let (table, truth) = (self.table().await, self.truth());
-        let differing: Vec<_> = truth
-            .keys()
-            .chain(table.keys())
-            .filter(|key| truth.get(*key) != table.get(*key))
-            .take(3)
-            .map(|key| (key, differences(truth.get(key), table.get(key))))
-            .collect();
-        if !differing.is_empty() {
-            let (truth, there) = (truth.len(), table.len());
-            return Some(format!("{truth} rows true, {there} there; the first that differ: {differing:#?}"));
-        }
-        let mut expected: Vec<_> = self
-            .sandbox
-            .world()
-            .truth_quarantine(self.clock.now(), &self.scope())
-            .into_iter()
-            .map(|rejected| (rejected.source.as_str().to_owned(), rejected.id))
-            .collect();
-        expected.sort();
-        let there: Vec<(String, Option<String>)> =
-            sqlx::query_as("SELECT source, source_transaction_id FROM fuel.quarantine WHERE resolved_at IS NULL ORDER BY 1, 2 NULLS FIRST").fetch_all(&self.pool).await.unwrap();
-        if there != expected {
-            return Some(format!("quarantine: {expected:?} true, {there:?} there"));
-        }
-        for (what, sql) in [
-            (
-                "windows whose counts do not add up",
-                "SELECT count(*) FROM fuel.sync_window WHERE fetched <> inserted + updated + unchanged + quarantined + outside + duplicate",
-            ),
-            ("lines without their record", "SELECT count(*) FROM fuel.transaction_with_raw WHERE raw IS NULL"),
-        ] {
-            let count: i64 = sqlx::query_scalar(sql).fetch_one(&self.pool).await.unwrap();
-            if count != 0 {
-                return Some(format!("{count} {what}"));
-            }
-        }
-        None
+        untrue(&self.pool, self.sandbox.world(), self.clock.now(), &self.scope()).await
     }
+}
+
+/// What `fuel.transaction` holds.
+pub(crate) async fn table(pool: &PgPool) -> BTreeMap<Group, Vec<Columns>> {
+    let rows = sqlx::query(truth::sql::SELECT).fetch_all(pool).await.unwrap();
+    grouped(rows.iter().map(|row| truth::COLUMNS.iter().map(|name| ((*name).to_owned(), row.get(*name))).collect()))
+}
+
+/// What of a warehouse is not the truth of a world at a time: of the table, the quarantine, or the counts.
+pub(crate) async fn untrue(pool: &PgPool, world: &World, at: DateTime<Utc>, scope: &Scope) -> Option<String> {
+    let truth = world.truth(at, scope).into_iter();
+    let truth =
+        grouped(truth.map(|row| row.columns.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()));
+    let table = table(pool).await;
+    let differing: Vec<_> = truth
+        .keys()
+        .chain(table.keys())
+        .filter(|key| truth.get(*key) != table.get(*key))
+        .take(3)
+        .map(|key| (key, differences(truth.get(key), table.get(key))))
+        .collect();
+    if !differing.is_empty() {
+        let (truth, there) = (truth.len(), table.len());
+        return Some(format!("{truth} rows true, {there} there; the first that differ: {differing:#?}"));
+    }
+    let mut expected: Vec<_> = world
+        .truth_quarantine(at, scope)
+        .into_iter()
+        .map(|rejected| (rejected.source.as_str().to_owned(), rejected.id))
+        .collect();
+    expected.sort();
+    let there: Vec<(String, Option<String>)> =
+        sqlx::query_as("SELECT source, source_transaction_id FROM fuel.quarantine WHERE resolved_at IS NULL ORDER BY 1, 2 NULLS FIRST")
+            .fetch_all(pool)
+            .await
+            .unwrap();
+    if there != expected {
+        return Some(format!("quarantine: {expected:?} true, {there:?} there"));
+    }
+    for (what, sql) in [
+        ("windows whose counts do not add up", "SELECT count(*) FROM fuel.sync_window WHERE fetched <> inserted + updated + unchanged + quarantined + outside + duplicate"),
+        ("lines without their record", "SELECT count(*) FROM fuel.transaction_with_raw WHERE raw IS NULL"),
+    ] {
+        let count: i64 = sqlx::query_scalar(sql).fetch_one(pool).await.unwrap();
+        if count != 0 {
+            return Some(format!("{count} {what}"));
+        }
+    }
+    None
 }
 
 /// A row, column by column.

@@ -155,5 +155,8 @@ async fn handle(State(vendor): State<Arc<Vendor>>, request: Request) -> Response
     };
     let bearer = parts.headers.get("authorization").and_then(|v| v.to_str().ok()).unwrap_or_default();
     let (status, text) = vendor.answer(&seen, bearer);
-    Response::builder().status(status).header("content-type", "application/json").body(Body::from(text)).unwrap()
+    // Its clock is the client's; the real one may be days away from both.
+    let date = httpdate::fmt_http_date(super::noon().into());
+    let answer = Response::builder().status(status).header("content-type", "application/json").header("date", date);
+    answer.body(Body::from(text)).unwrap()
 }
