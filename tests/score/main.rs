@@ -28,7 +28,12 @@ use serde_json::{Map, Value};
 #[expect(dead_code, unused_imports, clippy::unwrap_used, clippy::panic, reason = "shared with the other targets")]
 mod support;
 
+mod kill;
 mod replay;
+mod replicas;
+mod takeover;
+mod term;
+mod yard;
 
 /// What a figure is asked to do.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +58,11 @@ impl Measured {
     pub(crate) fn note(&mut self, name: &str, value: impl Into<Value>) -> &mut Self {
         self.shown.insert(name.to_owned(), value.into());
         self
+    }
+
+    /// Whether nothing is wrong so far.
+    pub(crate) fn is_green(&self) -> bool {
+        self.red.is_empty()
     }
 
     /// Notes a fault; any makes the figure red.
@@ -87,15 +97,53 @@ struct Figure {
 }
 
 /// All of them, in the order of the goals.
-const FIGURES: &[Figure] = &[Figure {
-    name: "replay",
-    goal: "ten full passes over unchanged data: 0 rows written, WAL at most 2 % of the first load",
-    unit: "sales",
-    small: 20_000,
-    full: 200_000,
-    bug: Bug::AlwaysWrite,
-    measure: |run| Box::pin(replay::measure(run)),
-}];
+const FIGURES: &[Figure] = &[
+    Figure {
+        name: "kill",
+        goal: "SIGKILL at random moments and at every failpoint: 0 lost, 0 twice, all tables identical to an uninterrupted run's",
+        unit: "kills at random moments",
+        small: 24,
+        full: 10_000,
+        bug: Bug::SplitCommit,
+        measure: |run| Box::pin(kill::measure(run)),
+    },
+    Figure {
+        name: "replicas",
+        goal: "8 processes on one warehouse with kills and freezes: 0 deadlocks, 0 watermarks back, 0 rows wrong",
+        unit: "seconds",
+        small: 8,
+        full: 600,
+        bug: Bug::NoFence,
+        measure: |run| Box::pin(replicas::measure(run)),
+    },
+    Figure {
+        name: "takeover",
+        goal: "after a kill or a freeze: within the lease's time plus 2 s, p99",
+        unit: "streams taken over",
+        small: 40,
+        full: 1_000,
+        bug: Bug::LeaseForEver,
+        measure: |run| Box::pin(takeover::measure(run)),
+    },
+    Figure {
+        name: "replay",
+        goal: "ten full passes over unchanged data: 0 rows written, WAL at most 2 % of the first load",
+        unit: "sales",
+        small: 20_000,
+        full: 200_000,
+        bug: Bug::AlwaysWrite,
+        measure: |run| Box::pin(replay::measure(run)),
+    },
+    Figure {
+        name: "term",
+        goal: "stops at random moments: p99 at most 1 s, none over 5 s, nothing half-written",
+        unit: "stops",
+        small: 15,
+        full: 1_000,
+        bug: Bug::Deaf,
+        measure: |run| Box::pin(term::measure(run)),
+    },
+];
 
 /// A figure that takes longer than this hangs.
 const LONGEST: Duration = Duration::from_hours(2);

@@ -115,16 +115,20 @@ pub(crate) async fn untrue(pool: &PgPool, world: &World, at: DateTime<Utc>, scop
         .map(|rejected| (rejected.source.as_str().to_owned(), rejected.id))
         .collect();
     expected.sort();
-    let there: Vec<(String, Option<String>)> =
-        sqlx::query_as("SELECT source, source_transaction_id FROM fuel.quarantine WHERE resolved_at IS NULL ORDER BY 1, 2 NULLS FIRST")
-            .fetch_all(pool)
-            .await
-            .unwrap();
+    let there: Vec<(String, Option<String>)> = sqlx::query_as(
+        "SELECT source, source_transaction_id FROM fuel.quarantine WHERE resolved_at IS NULL ORDER BY 1, 2 NULLS FIRST",
+    )
+    .fetch_all(pool)
+    .await
+    .unwrap();
     if there != expected {
         return Some(format!("quarantine: {expected:?} true, {there:?} there"));
     }
     for (what, sql) in [
-        ("windows whose counts do not add up", "SELECT count(*) FROM fuel.sync_window WHERE fetched <> inserted + updated + unchanged + quarantined + outside + duplicate"),
+        (
+            "windows whose counts do not add up",
+            "SELECT count(*) FROM fuel.sync_window WHERE fetched <> inserted + updated + unchanged + quarantined + outside + duplicate",
+        ),
         ("lines without their record", "SELECT count(*) FROM fuel.transaction_with_raw WHERE raw IS NULL"),
     ] {
         let count: i64 = sqlx::query_scalar(sql).fetch_one(pool).await.unwrap();

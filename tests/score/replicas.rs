@@ -1,0 +1,150 @@
+//! `replicas`: eight processes on one warehouse, killed and frozen all the time, and a backfill beside them: no deadlock,
+//! no watermark that moves back, no row that is wrong.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use fuelsync::{
+    clock::{Clock, SystemClock},
+    sandbox::truth::Scope,
+};
+use nix::sys::signal::Signal;
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+use crate::{
+    Measured, Run, now,
+    support::fleet,
+    yard::{Process, Store, Yard},
+};
+
+const PROCESSES: usize = 8;
+const SALES: u64 = 3_000;
+/// Every window is read again and again, so that the processes really meet on the same rows.
+const SYNC: &str = "lease = \"1s\"\nreread = [{younger_than = \"400d\", every = \"1s\"}]";
+
+/// The real time, until it is stopped.
+#[derive(Debug, Default)]
+struct Stoppable(Mutex<Option<DateTime<Utc>>>);
+
+impl Stoppable {
+    fn stop(&self) -> DateTime<Utc> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(SystemClock.now())
+    }
+}
+
+impl Clock for Stoppable {
+    fn now(&self) -> DateTime<Utc> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or_else(|| SystemClock.now())
+    }
+
+    fn monotonic(&self) -> Instant {
+        SystemClock.monotonic()
+    }
+}
+
+/// Runs for `size` seconds.
+pub(crate) async fn measure(run: Run) -> Measured {
+    let mut measured = Measured::default();
+    let mut dice = ChaCha8Rng::seed_from_u64(run.seed);
+    let clock = Arc::new(Stoppable::default());
+    let yard = Yard::new(SALES, run.seed, |options| {
+        options.clock = Arc::<Stoppable>::clone(&clock);
+        // Sales go on, and change, while they are read.
+        options.world.as_of = None;
+        options.world.to = options.world.from + TimeDelta::days(13);
+    })
+    .await;
+    let store = Store::new().await;
+    let config = yard
+        .config(&store, SYNC)
+        .replace("[database]\n", "[database]\nmax_connections = 4\n")
+        .replace("start = ", "schedule = \"* * * * * *\"\nstart = ");
+    let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+    let start = || Process::start(&["run", "-q"], &config, &[]);
+    let mut running: Vec<Process> = (0..PROCESSES).map(|_| start()).collect();
+    let mut frozen: Vec<Option<Instant>> = vec![None; PROCESSES];
+    let mut backfill = Process::start(&["backfill", "-q", "--from", "2000-01-01", "--again"], &config, &[]);
+    let (begun, length) = (now(), Duration::from_secs(run.size));
+    let (mut kills, mut freezes, mut looks) = (0_u64, 0_u64, 0_u64);
+    let mut watermarks = HashMap::new();
+    let mut next = Duration::ZERO;
+    while begun.elapsed() < length {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        looks += 1;
+        back(&store, &mut watermarks, &mut measured).await;
+        for (process, until) in running.iter().zip(&mut frozen) {
+            if until.is_some_and(|until| now() >= until) {
+                *until = None;
+                process.signal(Signal::SIGCONT);
+            }
+        }
+        if backfill.has_ended() {
+            backfill = Process::start(&["backfill", "-q", "--from", "2000-01-01", "--again"], &config, &[]);
+        }
+        if begun.elapsed() < next {
+            continue;
+        }
+        next = begun.elapsed() + Duration::from_millis(dice.random_range(100..1_500));
+        let one = dice.random_range(0..PROCESSES);
+        if dice.random_bool(0.5) {
+            kills += 1;
+            running[one].signal(Signal::SIGKILL);
+            std::mem::replace(&mut running[one], start()).end().await;
+            frozen[one] = None;
+        } else if frozen[one].is_none() {
+            freezes += 1;
+            running[one].signal(Signal::SIGSTOP);
+            frozen[one] = Some(now() + Duration::from_millis(dice.random_range(100..4_000)));
+        }
+    }
+    for process in running.into_iter().chain([backfill]) {
+        process.signal(Signal::SIGCONT);
+        process.signal(Signal::SIGTERM);
+        let ended = process.end().await;
+        measured.goal(matches!(ended.code, Some(0 | 143)), || format!("a process ended {ended}"));
+    }
+    back(&store, &mut watermarks, &mut measured).await;
+    let at = clock.stop();
+    store.expire().await;
+    // Every window is due: the last run sees all of the world as it stands now.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    for _ in 0..2 {
+        let last = Process::start(&["sync", "-q"], &config, &[]).end().await;
+        measured.goal(last.code == Some(0), || format!("the last run ended {last}"));
+    }
+    let scope = Scope::from(yard.start);
+    if let Some(fault) = fleet::untrue(&store.pool, yard.sandbox.world(), at, &scope).await {
+        measured.fault(fault);
+    }
+    let deadlocks = store.number(deadlocks).await;
+    measured
+        .goal(deadlocks == 0, || format!("{deadlocks} deadlocks"))
+        .note("processes", PROCESSES)
+        .note("kills", kills)
+        .note("freezes", freezes)
+        .note("deadlocks", deadlocks)
+        .note("looks_at_the_watermarks", looks)
+        .note("leases_taken", store.number("SELECT sum(epoch)::bigint FROM fuel.checkpoint").await)
+        .note("rows", store.number("SELECT count(*) FROM fuel.transaction").await)
+        .note("changes", store.number("SELECT count(*) FROM fuel.transaction_version").await);
+    measured
+}
+
+/// Notes every watermark that stands behind where it once stood.
+async fn back(store: &Store, seen: &mut HashMap<String, DateTime<Utc>>, measured: &mut Measured) {
+    let now: Vec<(String, DateTime<Utc>)> =
+        sqlx::query_as("SELECT source || '/' || partition, watermark FROM fuel.checkpoint WHERE watermark IS NOT NULL")
+            .fetch_all(&store.pool)
+            .await
+            .expect("watermarks");
+    for (stream, watermark) in now {
+        let before = seen.entry(stream.clone()).or_insert(watermark);
+        measured.goal(*before <= watermark, || format!("{stream} went back from {before} to {watermark}"));
+        *before = watermark;
+    }
+}
