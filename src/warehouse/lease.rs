@@ -114,8 +114,8 @@ impl Warehouse {
         self.short(|mut tx| async move {
             let now: Option<DateTime<Utc>> = sqlx::query_scalar(
                 "UPDATE fuel.checkpoint SET lease_expires_at = clock_timestamp() + $6 * interval '1 millisecond' \
-                 WHERE source = $1 AND account = $2 AND partition = $3 AND lease_owner = $4 AND epoch = $5 \
-                 AND lease_expires_at > clock_timestamp() RETURNING clock_timestamp()",
+                 WHERE source = $1 AND account = $2 AND partition = $3 \
+                 AND (lease_owner = $4 AND epoch = $5 AND lease_expires_at > clock_timestamp() OR $7) RETURNING clock_timestamp()",
             )
             .bind(stream.source.as_str())
             .bind(&stream.account)
@@ -123,6 +123,7 @@ impl Warehouse {
             .bind(&lease.owner)
             .bind(lease.epoch)
             .bind(milliseconds(lasting))
+            .bind(planted(Bug::NoFence))
             .fetch_optional(&mut *tx)
             .await?;
             tx.commit().await?;
@@ -136,13 +137,14 @@ impl Warehouse {
         self.short(|mut tx| async move {
             let now: Option<DateTime<Utc>> = sqlx::query_scalar(
                 "SELECT clock_timestamp() FROM fuel.checkpoint WHERE source = $1 AND account = $2 AND partition = $3 \
-                     AND lease_owner = $4 AND epoch = $5 AND lease_expires_at > clock_timestamp()",
+                     AND (lease_owner = $4 AND epoch = $5 AND lease_expires_at > clock_timestamp() OR $6)",
             )
             .bind(stream.source.as_str())
             .bind(&stream.account)
             .bind(stream.partition.as_str())
             .bind(&lease.owner)
             .bind(lease.epoch)
+            .bind(planted(Bug::NoFence))
             .fetch_optional(&mut *tx)
             .await?;
             tx.commit().await?;

@@ -8,7 +8,10 @@ use super::{
     incoming::Batch,
     load::{Counts, WindowRead},
 };
-use crate::domain::{SourceKind, State, StreamId, Window};
+use crate::{
+    domain::{SourceKind, State, StreamId, Window},
+    failpoint::{Bug, planted},
+};
 
 /// A row of the ledger, as far as planning needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +58,7 @@ pub(super) async fn write(
         .bind(batch.digest())
         .bind(read.is_full().then_some(read.present))
         .bind(read.unstable)
-        .bind(read.asked_at)
+        .bind(if planted(Bug::NoFence) { DateTime::<Utc>::UNIX_EPOCH } else { read.asked_at })
         .execute(connection)
         .await?;
     if done.rows_affected() == 1 { Ok(()) } else { Err(WarehouseError::Overtaken) }

@@ -18,7 +18,7 @@ use crate::{
     yard::{Process, Store, Yard},
 };
 
-/// Sales of the world: small, so that most of a run is beginning and ending, where a kill hurts.
+/// Sales of the world.
 const SALES: u64 = 240;
 /// Databases at work side by side.
 const SIDE_BY_SIDE: u64 = 2;
@@ -70,7 +70,12 @@ pub(crate) async fn measure(run: Run) -> Measured {
 }
 
 fn sync(yard: &Yard, store: &Store, variables: &[(&str, String)]) -> Process {
-    Process::start(&["sync", "-q"], &yard.config(store, SYNC), variables)
+    Process::start(&["sync", "-q"], &config(yard, store), variables)
+}
+
+/// A few windows a stream: most of a run is beginning and ending one, where a kill hurts.
+fn config(yard: &Yard, store: &Store) -> String {
+    yard.config(store, SYNC).replace("[[hecone]]\n", "[[hecone]]\nwindow = \"3d\"\n")
 }
 
 /// Histories until there were enough kills. The first worker begins with the failpoints.
@@ -98,7 +103,7 @@ async fn work(
                     } else {
                         &["sync", "-q"]
                     };
-                    let ended = Process::start(args, &yard.config(&store, SYNC), &[variable]).end().await;
+                    let ended = Process::start(args, &config(yard, &store), &[variable]).end().await;
                     killed += u64::from(ended.code.is_none());
                     store.expire().await;
                 }
