@@ -98,11 +98,9 @@ async fn work(
                 let mut killed = 0;
                 for _ in 0..again {
                     let variable = ("FUELSYNC_FAILPOINT", format!("{}@{times}", point.name()));
-                    let args: &[&str] = if point == Point::Claimed {
-                        &["backfill", "-q", "--from", "2000-01-01"]
-                    } else {
-                        &["sync", "-q"]
-                    };
+                    let from = yard.start.format("%Y-%m-%d").to_string();
+                    let args: &[&str] =
+                        if point == Point::Claimed { &["backfill", "-q", "--from", &from] } else { &["sync", "-q"] };
                     let ended = Process::start(args, &config(yard, &store), &[variable]).end().await;
                     killed += u64::from(ended.code.is_none());
                     store.expire().await;
@@ -143,7 +141,10 @@ async fn last(yard: &Yard, store: &Store, expected: &str, history: &str) -> Vec<
     if ended.code != Some(0) {
         faults.push(format!("{history}: the last run ended {ended}"));
     }
-    if store.checksum().await != expected {
+    if history.starts_with(&Point::Claimed.name()) {
+        // A backfill claims whole cells of the grid, where a pass begins at `start`: other windows, the same sales.
+        faults.extend(yard.untrue(store).await.map(|fault| format!("{history}: {fault}")));
+    } else if store.checksum().await != expected {
         let what = yard
             .untrue(store)
             .await

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fuelsync::sync::summary::Outcome;
+use fuelsync::{domain::Grid, sync::summary::Outcome};
 
 use crate::{Measured, Run, support::fleet::Fleet};
 
@@ -13,6 +13,10 @@ const PASSES: u64 = 10;
 pub(crate) async fn measure(run: Run) -> Measured {
     let mut measured = Measured::default();
     let mut fleet = Fleet::new(run.size, |options| options.world.seed = run.seed).await;
+    // Windows that hold as many rows as a busy fleet's do, whatever the size.
+    for account in &mut fleet.config.hecone {
+        account.grid = Grid::days(7).expect("a grid");
+    }
     // Nothing changes while the clock moves: every window is due in every pass all the same.
     for rule in &mut fleet.config.sync.reread {
         rule.every = Duration::from_secs(1);

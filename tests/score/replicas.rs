@@ -10,7 +10,10 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use fuelsync::{
     clock::{Clock, SystemClock},
-    sandbox::truth::Scope,
+    sandbox::{
+        faults::{Fault, Script},
+        truth::Scope,
+    },
 };
 use nix::sys::signal::Signal;
 use rand::{RngExt as _, SeedableRng as _};
@@ -59,6 +62,9 @@ pub(crate) async fn measure(run: Run) -> Measured {
         options.world.to = options.world.from + TimeDelta::days(13);
     })
     .await;
+    // The vendor takes its time: whoever is frozen is frozen in the middle of a read.
+    let slow = Fault::Latency(Duration::from_millis(120));
+    yard.sandbox.faults().script(Script { path: String::new(), after: 0, times: u64::MAX, fault: slow });
     let store = Store::new().await;
     let config = yard
         .config(&store, SYNC)
@@ -89,9 +95,9 @@ pub(crate) async fn measure(run: Run) -> Measured {
         if begun.elapsed() < next {
             continue;
         }
-        next = begun.elapsed() + Duration::from_millis(dice.random_range(100..1_500));
-        let one = dice.random_range(0..PROCESSES);
-        if dice.random_bool(0.5) {
+        next = begun.elapsed() + Duration::from_millis(dice.random_range(50..900));
+        let one = reading(&store, &running).await.unwrap_or_else(|| dice.random_range(0..PROCESSES));
+        if dice.random_bool(0.3) {
             kills += 1;
             running[one].signal(Signal::SIGKILL);
             std::mem::replace(&mut running[one], start()).end().await;
@@ -99,7 +105,7 @@ pub(crate) async fn measure(run: Run) -> Measured {
         } else if frozen[one].is_none() {
             freezes += 1;
             running[one].signal(Signal::SIGSTOP);
-            frozen[one] = Some(now() + Duration::from_millis(dice.random_range(100..4_000)));
+            frozen[one] = Some(now() + Duration::from_millis(dice.random_range(500..3_500)));
         }
     }
     for process in running.into_iter().chain([backfill]) {
@@ -110,6 +116,7 @@ pub(crate) async fn measure(run: Run) -> Measured {
     }
     back(&store, &mut watermarks, &mut measured).await;
     let at = clock.stop();
+    yard.sandbox.faults().clear();
     store.expire().await;
     // Every window is due: the last run sees all of the world as it stands now.
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -133,6 +140,18 @@ pub(crate) async fn measure(run: Run) -> Measured {
         .note("rows", store.number("SELECT count(*) FROM fuel.transaction").await)
         .note("changes", store.number("SELECT count(*) FROM fuel.transaction_version").await);
     measured
+}
+
+/// The process that holds a lease now, if one does: frozen between its read and its write it does most harm.
+async fn reading(store: &Store, running: &[Process]) -> Option<usize> {
+    let owner: Option<String> = sqlx::query_scalar(
+        "SELECT lease_owner FROM fuel.checkpoint WHERE lease_owner IS NOT NULL ORDER BY random() LIMIT 1",
+    )
+    .fetch_optional(&store.pool)
+    .await
+    .expect("leases");
+    let pid: i32 = owner?.split(':').nth(1)?.parse().ok()?;
+    running.iter().position(|process| process.pid() == pid)
 }
 
 /// Notes every watermark that stands behind where it once stood.

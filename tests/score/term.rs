@@ -57,6 +57,9 @@ pub(crate) async fn measure(run: Run) -> Measured {
             Some(code) if code == asked && command != "run" => stopped += 1,
             _ => _ = measured.fault(format!("{command} after {signal} ended {ended}")),
         }
+        if !measured.is_green() {
+            break;
+        }
         store.expire().await;
         if stop % TOGETHER == TOGETHER - 1 || stop + 1 == run.size {
             let ended = Process::start(&["sync", "-q"], &config, &[]).end().await;

@@ -25,7 +25,7 @@ use tokio::{
 use crate::support::{TestDatabase, fleet};
 
 /// A process that has not ended by then hangs.
-pub(crate) const LONGEST: Duration = Duration::from_mins(2);
+pub(crate) const LONGEST: Duration = Duration::from_secs(30);
 
 /// What is kept of a process's standard error.
 const KEPT: usize = 16 * 1024;
@@ -121,8 +121,16 @@ impl Store {
         .await;
     }
 
-    /// Lets every lease and claim expire, as waiting would.
+    /// Lets every lease and claim expire, as waiting would: once the server has noticed that their process is gone, or
+    /// what it sent last might still be carried out afterwards.
     pub(crate) async fn expire(&self) {
+        let there = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'fuelsync'";
+        for _ in 0..500 {
+            if self.number(there).await == 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         self.execute("UPDATE fuel.checkpoint SET lease_expires_at = clock_timestamp() WHERE lease_owner IS NOT NULL")
             .await;
         self.execute("UPDATE fuel.sync_window SET claim_expires_at = clock_timestamp() WHERE claim_owner IS NOT NULL")
@@ -193,6 +201,10 @@ impl Process {
     /// Waits for its end.
     pub(crate) async fn end(mut self) -> Ended {
         let status = tokio::time::timeout(LONGEST, self.child.wait()).await;
+        if status.is_err() {
+            // What hangs is a fault; it must not also stay.
+            self.signal(Signal::SIGKILL);
+        }
         let code = status.as_ref().map_or(Some(-1), |status| status.as_ref().expect("a child").code());
         let said = self.said.await.unwrap_or_default();
         let stderr = String::from_utf8_lossy(&said).into_owned();
