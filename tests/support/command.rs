@@ -127,6 +127,11 @@ impl Running {
         kill(Pid::from_raw(pid.cast_signed()), signal).expect("a signal to our own child");
     }
 
+    /// Its process id, while it runs.
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Waits until what it wrote so far, on either stream, holds `text`, and gives all of it.
     pub(crate) async fn says(&mut self, text: &str) -> String {
         let said = async {
