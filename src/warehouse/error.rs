@@ -105,6 +105,7 @@ impl WarehouseError {
             | Self::Overtaken
             | Self::Counts(_)
             | Self::Spool(_)
+            | Self::TooMuch(_)
             | Self::Database { .. } => false,
         }
     }

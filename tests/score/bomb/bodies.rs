@@ -155,8 +155,8 @@ impl Body {
         matches!(self.name, "alexela_endless_record" | "alexela_values" | "hecone_huge_page" | "hecone_login")
     }
 
-    /// How the program must end when the body has so many MiB.
-    pub(super) fn ends(&self, _size: u64) -> Ends {
+    /// How the program must end.
+    pub(super) fn ends(&self) -> Ends {
         let streams = if self.vendor == Alexela { STREAMS } else { 1 };
         let count = |number: u64| streams * i64::try_from(number).expect("few");
         match (self.kind, self.framing, self.place) {
