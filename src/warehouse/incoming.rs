@@ -217,12 +217,12 @@ impl Incoming {
 
     /// The key itself of the unit that an entry is of.
     fn unit(&self, entry: &Entry) -> io::Result<(String, String)> {
+        if self.kind.record_is_whole_transaction() {
+            return Ok((self.spool.id(entry.record as usize)?.into_owned(), String::new()));
+        }
         let keys = self.spool.keys(entry.record as usize)?;
-        let line = match keys.lines.get(entry.place as usize) {
-            Some(line) if !self.kind.record_is_whole_transaction() => numbered(&line.line_id, entry.number()),
-            Some(_) | None => String::new(),
-        };
-        Ok((keys.id, line))
+        let line = keys.lines.get(entry.place as usize).map(|line| numbered(&line.line_id, entry.number()));
+        Ok((keys.id, line.unwrap_or_default()))
     }
 
     /// Numbers the lines of one id and product in an order that does not depend on the order of their arrival: by what
@@ -312,13 +312,18 @@ impl Incoming {
 
     fn line(&self, entry: &Entry) -> io::Result<(Spooled, Line)> {
         let mut spooled = self.spool.get(entry.record as usize)?.into_owned();
-        let mut line = spooled.lines.swap_remove(entry.place as usize);
-        line.line_id = numbered(&line.line_id, entry.number());
-        if entry.identical() {
-            line.quality.insert(Flag::IdenticalLines);
-        }
-        Ok((spooled, line))
+        let line = spooled.lines.swap_remove(entry.place as usize);
+        Ok((spooled, finished(line, entry)))
     }
+}
+
+/// A line with what is known of it only when its answer is whole.
+fn finished(mut line: Line, entry: &Entry) -> Line {
+    line.line_id = numbered(&line.line_id, entry.number());
+    if entry.identical() {
+        line.quality.insert(Flag::IdenticalLines);
+    }
+    line
 }
 
 fn number(at: usize) -> io::Result<u32> {

@@ -104,8 +104,13 @@ impl SpoolFile {
     }
 
     fn read(&self, at: usize) -> io::Result<Vec<u8>> {
+        self.head(at, usize::MAX)
+    }
+
+    /// At most so many bytes of a thing's beginning.
+    fn head(&self, at: usize, most: usize) -> io::Result<Vec<u8>> {
         let length = *self.lengths.get(at).ok_or_else(gone)?;
-        let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+        let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?.min(most)];
         self.file.read_exact_at(&mut bytes, self.start(at))?;
         Ok(bytes)
     }
@@ -185,7 +190,25 @@ impl<T: Waits> Spool<T> {
     }
 }
 
+/// As much of a spooled record holds its id, which comes first and is short.
+const HEAD: usize = 4096;
+
 impl Spool<Spooled> {
+    /// A record's id, read without its lines.
+    pub fn id(&self, number: usize) -> io::Result<Cow<'_, str>> {
+        if let Some(record) = self.memory.get(number) {
+            return Ok(Cow::Borrowed(&record.id));
+        }
+        let head = self.file.as_ref().ok_or_else(gone)?.head(number - self.memory.len(), HEAD)?;
+        let id = head
+            .strip_prefix(br#"{"id":"#)
+            .and_then(|id| serde_json::Deserializer::from_slice(id).into_iter::<String>().next()?.ok());
+        match id {
+            Some(id) => Ok(Cow::Owned(id)),
+            None => Ok(Cow::Owned(self.keys(number)?.id)),
+        }
+    }
+
     /// The keys of a record's lines.
     pub fn keys(&self, number: usize) -> io::Result<Keys> {
         match self.memory.get(number) {
@@ -220,6 +243,18 @@ mod tests {
             DateTime::from_timestamp(1, 0).unwrap_or_default(),
         );
         Spooled { id: format!("t{number}"), raw: "{\"a\":1.10}".into(), lines: vec![line; number % 3] }
+    }
+
+    #[test]
+    fn an_id_is_read_without_its_record_however_it_is_spelt_and_however_long() {
+        let mut spool = Spool::new(0);
+        let ids = ["a\"b\\", "ä€😀\n", &"x".repeat(2 * HEAD)].map(str::to_owned);
+        for id in &ids {
+            spool.push(Spooled { id: id.clone(), ..record(1) }).unwrap();
+        }
+        for (number, id) in ids.iter().enumerate() {
+            assert_eq!(spool.id(number).unwrap(), *id);
+        }
     }
 
     proptest! {
@@ -265,6 +300,8 @@ mod tests {
                 prop_assert_eq!(spooled.as_ref(), record);
                 let keys = spool.keys(number)?;
                 prop_assert_eq!(&keys.id, &record.id);
+                let id = spool.id(number)?;
+                prop_assert_eq!(id.as_ref(), &record.id);
                 prop_assert!(keys.lines.iter().map(|l| &l.line_id).eq(record.lines.iter().map(|l| &l.line_id)));
             }
         }

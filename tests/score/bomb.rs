@@ -21,8 +21,8 @@ const PEAK: u64 = 128 * 1024;
 /// At this size all bodies are sent; below it those that show the most in the least time.
 const FULL: u64 = 256;
 /// The program's own limit for a window, and what start, end and a busy machine may add.
-const WINDOW: u64 = 120;
-const LONGEST: Duration = Duration::from_secs(3 * WINDOW);
+const WINDOW: u64 = 100;
+const LONGEST: Duration = Duration::from_secs(280);
 
 /// Has the program read every body of `size` MiB.
 pub(crate) async fn measure(run: Run) -> Measured {

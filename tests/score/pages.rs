@@ -121,7 +121,7 @@ struct Passes {
 
 impl Passes {
     async fn new(url: &str, database: &str, hours: u64) -> Self {
-        let accounts: String = (0..ACCOUNTS)
+        let accounts: Vec<_> = (0..ACCOUNTS)
             .map(|account| {
                 format!(
                     "[[hecone]]\nname = \"a{account}\"\nbase_url = \"{url}/{account}\"\nclient_id = \"a\"\n\
@@ -131,7 +131,7 @@ impl Passes {
                 )
             })
             .collect();
-        let text = format!("[database]\nurl = {database:?}\nmigrate = true\n\n{accounts}");
+        let text = format!("[database]\nurl = {database:?}\nmigrate = true\n\n{}", accounts.concat());
         let mut config = Config::from_text("pages.toml", &text, std::iter::empty()).expect("a configuration");
         // Every window is due in every pass, and none is read twice in one.
         config.sync.reread =

@@ -123,7 +123,7 @@ impl Fuelsync {
 impl Running {
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = self.child.id().expect("it still runs");
+        let pid = self.id().expect("it still runs");
         kill(Pid::from_raw(pid.cast_signed()), signal).expect("a signal to our own child");
     }
 

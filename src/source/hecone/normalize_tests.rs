@@ -200,7 +200,7 @@ fn a_transaction_of_more_articles_than_can_be_lines_is_one_rejection() {
     assert_eq!(rejected(&sale(ARTICLES + 1, "")).reason, "has more than 1000 articles");
     let long = "x".repeat(1_000);
     let names = ["site_id", "site_code", "site_name", "device_name", "device_code", "point_name", "license_plate"];
-    let shared: String = names.iter().map(|name| format!("\"{name}\":\"{long}\",")).collect();
+    let shared = names.map(|name| format!("\"{name}\":\"{long}\",")).concat();
     let payments: Vec<_> = (0..9).map(|n| format!(r#"{{"method":"{n}{}"}}"#, &long[1..])).collect();
     let shared = format!("{shared}\"payments\":[{}],", payments.join(","));
     assert_eq!(rejected(&sale(ARTICLES, &shared)).reason, "makes lines of more than 8 MiB");

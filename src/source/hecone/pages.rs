@@ -174,22 +174,19 @@ impl<'a> Reading<'a> {
                 let record = (self.normalize)(self.stream, present, &raw);
                 drop(raw);
                 met.record(&record);
-                match held {
-                    Some(held) => {
-                        held_bytes += record.size();
-                        if held_bytes > HELD && !planted(Bug::NoLimits) {
-                            return Ok(Round::TooMany);
-                        }
-                        held.push(record);
+                if let Some(held) = held {
+                    held_bytes += record.size();
+                    if held_bytes > HELD && !planted(Bug::NoLimits) {
+                        return Ok(Round::TooMany);
                     }
-                    None => {
-                        bytes += record.size();
-                        batch.push(record);
-                        if batch.len() >= BATCH || bytes >= BATCH_BYTES {
-                            bytes = 0;
-                            self.send(ReadEvent::Records(std::mem::take(&mut batch))).await?;
-                        }
-                    }
+                    held.push(record);
+                    continue;
+                }
+                bytes += record.size();
+                batch.push(record);
+                if batch.len() >= BATCH || bytes >= BATCH_BYTES {
+                    bytes = 0;
+                    self.send(ReadEvent::Records(std::mem::take(&mut batch))).await?;
                 }
             }
             if !batch.is_empty() {

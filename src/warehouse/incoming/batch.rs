@@ -4,13 +4,13 @@ use std::{borrow::Cow, io, ops::Range};
 
 use sha2::{Digest, Sha256};
 
-use super::{Entry, Incoming, Reject, numbered, prefix, table::Found};
+use super::{Entry, Incoming, Reject, finished, prefix, table::Found};
 use crate::{domain::Line, warehouse::spool::Spooled};
 
 /// What a read brought, whole.
 #[derive(Debug)]
 pub struct Batch {
-    incoming: Incoming,
+    pub(super) incoming: Incoming,
     /// Digests of the ids of what cannot be normalized, in order.
     rejected_ids: Vec<u64>,
 }
@@ -22,7 +22,7 @@ pub(in crate::warehouse) enum Meeting {
     Same(usize),
     /// This entry is its line, with other content.
     Other(usize),
-    /// The transaction is there (its first entry is this one), this line of it is not.
+    /// The transaction is there (its first entry is this one), this line of it is not, or not as it is.
     Replaced(usize),
     /// Not there.
     Absent,
@@ -77,7 +77,7 @@ impl Batch {
 
     /// What was read of a row of the table with this content.
     pub(in crate::warehouse) fn meet(&self, id: &str, line_id: &str, content: &[u8]) -> io::Result<Meeting> {
-        let Incoming { entries, table, spool, .. } = &self.incoming;
+        let Incoming { entries, table, .. } = &self.incoming;
         let whole = self.incoming.kind.record_is_whole_transaction();
         let (key, content) = ((self.incoming.key)(id, if whole { "" } else { line_id }), prefix(content));
         let same = |at: u32| self.incoming.unit_of(at as usize).find(|at| entries[*at].hash == content);
@@ -90,22 +90,12 @@ impl Batch {
         if let Some(same) = same(at) {
             return Ok(Meeting::Same(same));
         }
-        let at = at as usize;
-        if !whole {
-            return Ok(Meeting::Other(at));
-        }
-        let keys = spool.keys(entries[at].record as usize)?;
-        let place = keys.lines.iter().position(|line| line.line_id == line_id);
-        Ok(place.map_or(Meeting::Replaced(at), |place| Meeting::Other(at + place)))
+        Ok(if whole { Meeting::Replaced(at as usize) } else { Meeting::Other(at as usize) })
     }
 
     fn is_of(&self, entry: &Entry, id: &str, line_id: &str) -> io::Result<bool> {
-        let keys = self.incoming.spool.keys(entry.record as usize)?;
-        let is_line = || {
-            let line = keys.lines.get(usize::from(entry.place));
-            line.is_some_and(|line| numbered(&line.line_id, entry.number()) == line_id)
-        };
-        Ok(keys.id == id && (self.incoming.kind.record_is_whole_transaction() || is_line()))
+        let (its_id, its_line) = self.incoming.unit(entry)?;
+        Ok(its_id == id && (self.incoming.kind.record_is_whole_transaction() || its_line == line_id))
     }
 
     /// The entries that stand, those of one unit together: a transaction's where records are whole transactions.
@@ -124,8 +114,14 @@ impl Batch {
     }
 
     /// A line with its record.
+    #[cfg(test)]
     pub(in crate::warehouse) fn line(&self, entry: &Entry) -> io::Result<(Spooled, Line)> {
         self.incoming.line(entry)
+    }
+
+    /// Reads lines with their records, in order.
+    pub(in crate::warehouse) fn lines(&self) -> Lines<'_> {
+        Lines { incoming: &self.incoming, record: None }
     }
 
     /// Whether the transaction was brought, but as a record that cannot be normalized.
@@ -138,7 +134,7 @@ impl Batch {
         let mut ids = self.rejected_ids.clone();
         ids.reserve_exact(self.incoming.spool.len());
         for number in 0..self.incoming.spool.len() {
-            ids.push((self.incoming.key)(&self.incoming.spool.keys(number)?.id, ""));
+            ids.push((self.incoming.key)(&self.incoming.spool.id(number)?, ""));
         }
         ids.sort_unstable();
         Ok(Ids { ids, key: self.incoming.key })
@@ -161,6 +157,27 @@ impl Batch {
     /// A record for the quarantine.
     pub(in crate::warehouse) fn reject(&self, number: usize) -> io::Result<Cow<'_, Reject>> {
         self.incoming.rejects.get(number)
+    }
+}
+
+/// Reads lines with their records, each record once as long as its lines follow each other.
+#[derive(Debug)]
+pub(in crate::warehouse) struct Lines<'b> {
+    incoming: &'b Incoming,
+    record: Option<(u32, Cow<'b, Spooled>)>,
+}
+
+impl Lines<'_> {
+    /// The line of an entry, and its record.
+    pub(in crate::warehouse) fn of(&mut self, entry: &Entry) -> io::Result<(&Spooled, Line)> {
+        let record = match self.record.take() {
+            Some((number, record)) if number == entry.record => record,
+            _ => self.incoming.spool.get(entry.record as usize)?,
+        };
+        let (_, record) = self.record.insert((entry.record, record));
+        let line = record.lines.get(usize::from(entry.place)).cloned();
+        let line = line.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no such line"))?;
+        Ok((record, finished(line, entry)))
     }
 }
 

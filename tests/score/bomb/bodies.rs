@@ -200,8 +200,8 @@ impl Body {
             Kind::Endless => endless(&format!("{open}{{\"a\":\""), "x".repeat(65_536)),
             Kind::Empties => endless(&format!("{open}{{}}"), ",{}".repeat(20_000)),
             Kind::Beside => {
-                let piece: String = (0..1_000).map(|at| format!("\"a{at}\":[0,0,0,0,0,0,0,0],")).collect();
-                endless("{", piece)
+                let piece: Vec<_> = (0..1_000).map(|at| format!("\"a{at}\":[0,0,0,0,0,0,0,0],")).collect();
+                endless("{", piece.concat())
             }
             Kind::List if self.vendor == HecOne => endless("{\"access_token\":\"", "x".repeat(65_536)),
             Kind::List => numbered("[0", most, |at| format!(",{}", at + 1)),
@@ -224,7 +224,8 @@ impl Body {
                 listed(1, Box::new(move |_| record.clone()))
             }
             Kind::Members => {
-                let members: String = (0..19_000).map(|at| format!("\"m{at}\":{},", at % 10)).collect();
+                let members: Vec<_> = (0..19_000).map(|at| format!("\"m{at}\":{},", at % 10)).collect();
+                let members = members.concat();
                 listed(self.members(), Box::new(move |at| self.tiny(at, 0).replacen('{', &format!("{{{members}"), 1)))
             }
             Kind::Large => {
