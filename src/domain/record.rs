@@ -15,6 +15,17 @@ pub struct Record {
     pub outcome: Outcome,
 }
 
+impl Record {
+    /// About as many bytes as it takes in memory.
+    pub fn size(&self) -> usize {
+        let lines = match &self.outcome {
+            Outcome::Lines(lines) => lines.iter().map(Line::size).sum(),
+            Outcome::Rejected(why) => why.field.len() + why.reason.len(),
+        };
+        size_of::<Self>() + self.id.len() + self.raw.len() + lines
+    }
+}
+
 /// What normalizing a record came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {

@@ -224,6 +224,38 @@ impl Line {
         }
     }
 
+    /// About as many bytes as it takes in memory, its texts included.
+    pub fn size(&self) -> usize {
+        let texts = [
+            &self.source_state,
+            &self.contract_no,
+            &self.site_id,
+            &self.site_code,
+            &self.site_name,
+            &self.terminal_id,
+            &self.terminal_name,
+            &self.point,
+            &self.card_number,
+            &self.driver_name,
+            &self.driver_no,
+            &self.vehicle_no,
+            &self.license_plate,
+            &self.receipt_no,
+            &self.authorization_code,
+            &self.invoice_no,
+            &self.session_id,
+            &self.product_code,
+            &self.product_name,
+            &self.product_type,
+            &self.product,
+            &self.payment_method,
+            &self.currency,
+        ];
+        // Each text that is there is a piece of memory of its own, with what the allocator adds.
+        let texts = texts.into_iter().flatten().map(|text| text.len() + 16).sum::<usize>();
+        size_of::<Self>() + self.line_id.len() + 16 + texts
+    }
+
     /// The digest of every column and of the record's raw text. It decides whether a row has changed, so two lines with
     /// one digest are one content; each field is preceded by its length, so that no two contents share a spelling.
     pub fn content_hash(&self, raw: &str) -> ContentHash {

@@ -6,7 +6,10 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use super::{HttpError, error::in_short};
-use crate::clock::Clock;
+use crate::{
+    clock::Clock,
+    failpoint::{Bug, planted},
+};
 
 /// A body as it arrives. It ends the attempt with an error when it is too large, too slow, or breaks off.
 #[derive(Debug)]
@@ -44,7 +47,8 @@ impl Body {
             .map_err(|error| in_short(error, self.connect_timeout))?;
         if let Some(bytes) = &chunk {
             self.received = self.received.saturating_add(bytes.len() as u64);
-            if self.received > self.most {
+            // Planted: a body has no end.
+            if self.received > self.most && !planted(Bug::NoLimits) {
                 return Err(HttpError::TooLarge(self.most));
             }
         }
@@ -55,8 +59,8 @@ impl Body {
     pub async fn bytes(mut self, most: usize) -> Result<Vec<u8>, HttpError> {
         let mut whole = Vec::new();
         while let Some(chunk) = self.chunk().await? {
-            if whole.len() + chunk.len() > most {
-                return Err(HttpError::Malformed(format!("larger than {most} bytes")));
+            if whole.len() + chunk.len() > most && !planted(Bug::NoLimits) {
+                return Err(HttpError::Excessive(format!("it is larger than {most} bytes")));
             }
             whole.extend_from_slice(&chunk);
         }

@@ -32,6 +32,9 @@ pub enum HttpError {
     /// The body is larger than `http.max_body`, decoded.
     #[error("the answer is larger than {0} bytes (http.max_body)")]
     TooLarge(u64),
+    /// The answer holds more of something than is taken from any: a record, a page, a list without end.
+    #[error("the answer is beyond what is taken: {0}")]
+    Excessive(String),
     /// The body is not the document that it should be: not JSON, cut off, too deep, trailing bytes.
     #[error("the answer is not the document that it should be: {0}")]
     Malformed(String),
@@ -59,7 +62,7 @@ impl HttpError {
                 408 | 500 | 502 | 503 | 504 => Repeatable::Harmless,
                 _ => Repeatable::Never,
             },
-            Self::Request(_) | Self::TooLarge(_) => Repeatable::Never,
+            Self::Request(_) | Self::TooLarge(_) | Self::Excessive(_) => Repeatable::Never,
         }
     }
 
@@ -72,6 +75,7 @@ impl HttpError {
             | Self::Timeout(_)
             | Self::Broken(_)
             | Self::TooLarge(_)
+            | Self::Excessive(_)
             | Self::Malformed(_) => None,
         }
     }

@@ -182,6 +182,7 @@ impl Link {
             | HttpError::Timeout(_)
             | HttpError::Broken(_)
             | HttpError::TooLarge(_)
+            | HttpError::Excessive(_)
             | HttpError::Malformed(_) => None,
         };
         if !may {

@@ -29,11 +29,12 @@ impl Reader {
         Self { quality: nul_removed.then_some(Flag::NulRemoved).into_iter().collect() }
     }
 
-    /// A text, without blanks around it. A number is the digits sent.
+    /// A text, without blanks around it. A number is the digits sent. One that is too long for a column stands in the
+    /// record alone.
     pub(super) fn text(&mut self, node: Option<&Node<'_>>) -> Option<String> {
         let node = node?;
-        if let Some(text) = node.scalar() {
-            return Some(text.trim().to_owned());
+        if let Some(text) = node.scalar().map(str::trim).filter(|text| text.len() <= LONGEST_TEXT) {
+            return Some(text.to_owned());
         }
         self.unless_unknown(node);
         None
@@ -117,6 +118,8 @@ pub(super) fn short_enough<'t>(field: &str, text: &'t str) -> Result<&'t str, Re
     }
 }
 
+/// Bytes of any other column. The index of the invoices holds no longer one.
+const LONGEST_TEXT: usize = 1_000;
 /// Bytes of an id or of a product code.
 const LONGEST_KEY: usize = 400;
 
@@ -215,6 +218,16 @@ mod tests {
     }
 
     const NOW: &str = "2026-11-21T12:00:00Z";
+
+    #[test]
+    fn a_text_too_long_for_a_column_is_flagged_and_left_to_the_record() {
+        let mut reader = Reader::default();
+        for (length, there) in [(LONGEST_TEXT, true), (LONGEST_TEXT + 1, false)] {
+            let json = format!("\"{}\"", "x".repeat(length));
+            assert_eq!(reader.text(Node::parse(&json).ok().as_ref()).is_some(), there);
+            assert_eq!(reader.quality.contains(&Flag::UnreadableField), !there);
+        }
+    }
 
     #[test]
     fn what_adds_up_is_not_flagged() {

@@ -4,6 +4,8 @@
 //! they stand under, at any depth, and by being equal to one found so, anywhere in the record. They are replaced in the
 //! tree that the columns are read from and spliced into the text, so that columns and `raw` always agree.
 
+use std::collections::HashSet;
+
 use super::json::{Node, Pointer, Value, quoted, splice};
 use crate::{
     config::Rule,
@@ -15,6 +17,9 @@ const REPEATED: usize = 5;
 /// The same where it stands as a number: an amount must not meet it by accident.
 const REPEATED_DIGITS: usize = 10;
 
+/// As much is kept of what is no record at all.
+const LONGEST_NO_RECORD: usize = 64 * 1024;
+
 /// Replaces the personal values of a record and returns its new text. `mapped`: the pointers that feed personal
 /// columns. `fixed`: where values stand that make up the record's key; they are never altered.
 pub(super) fn protect<'p>(
@@ -24,7 +29,7 @@ pub(super) fn protect<'p>(
     mapped: impl IntoIterator<Item = (Class, &'p [Pointer])>,
     fixed: &[usize],
 ) -> Box<str> {
-    let mut work = Work { guard, done: fixed.to_vec(), edits: Vec::new(), found: Vec::new() };
+    let mut work = Work { guard, done: fixed.iter().copied().collect(), edits: Vec::new(), found: Vec::new() };
     for (class, pointers) in mapped {
         for pointer in pointers {
             pointer.each(root, &mut |node| work.replace(class, node));
@@ -41,8 +46,11 @@ pub(super) fn protect<'p>(
 
 /// The text of a record that is no JSON object, fit to be kept: valid JSON, without what may be a card number.
 pub(super) fn scrubbed(text: &str, guard: &Guard) -> Box<str> {
+    if text.len() > LONGEST_NO_RECORD {
+        return quoted(&format!("{}…", scrub(&text[..text.floor_char_boundary(LONGEST_NO_RECORD)]))).into_boxed_str();
+    }
     let Ok(mut node) = Node::parse(text) else { return quoted(&scrub(text)).into_boxed_str() };
-    let mut work = Work { guard, done: Vec::new(), edits: Vec::new(), found: Vec::new() };
+    let mut work = Work { guard, done: HashSet::new(), edits: Vec::new(), found: Vec::new() };
     work.by_name(&mut node, None, None);
     work.scrub(&node);
     splice(text, work.edits)
@@ -51,7 +59,7 @@ pub(super) fn scrubbed(text: &str, guard: &Guard) -> Box<str> {
 struct Work<'g> {
     guard: &'g Guard,
     /// Where values stand that have been decided on.
-    done: Vec<usize>,
+    done: HashSet<usize>,
     edits: Vec<(std::ops::Range<usize>, String)>,
     /// Personal values found, and what stands for each.
     found: Vec<(String, String)>,
@@ -71,7 +79,7 @@ impl Work<'_> {
     }
 
     fn put(&mut self, node: &mut Node<'_>, old: &str, new: Option<String>) {
-        self.done.push(node.span.start);
+        self.done.insert(node.span.start);
         if new.as_deref() == Some(old) && matches!(node.value, Value::Text(_)) {
             return;
         }

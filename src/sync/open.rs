@@ -13,11 +13,13 @@ use super::{
 use crate::{
     domain::{Record, StreamId},
     source::{Disposition, SourceError},
-    warehouse::{WarehouseError, incoming::Incoming, lease::Lease},
+    warehouse::{incoming::Incoming, lease::Lease},
 };
 
 /// Transactions written together.
 const TOGETHER: usize = 50;
+/// Or as many as take so many bytes.
+const TOGETHER_BYTES: usize = 2 * 1024 * 1024;
 
 /// Failed fetches after which the rest waits for the next pass.
 const ENOUGH: u32 = 5;
@@ -62,7 +64,7 @@ pub async fn refresh(
                 }
             }
         }
-        if waiting.len() >= TOGETHER {
+        if waiting.len() >= TOGETHER || waiting.iter().map(Record::size).sum::<usize>() >= TOGETHER_BYTES {
             write(reader, stream, lease, std::mem::take(&mut waiting), summary).await?;
         }
     }
@@ -106,8 +108,9 @@ async fn write(
         return Ok(());
     }
     let mut incoming = Incoming::unbounded(stream.source);
-    incoming.records(records).and_then(|()| incoming.complete()).map_err(WarehouseError::from)?;
-    let batch = incoming.finish().map_err(WarehouseError::from)?;
+    incoming.records(records)?;
+    incoming.complete()?;
+    let batch = incoming.finish();
     summary.counts += reader.warehouse.load_single(stream, lease, &batch, reader.settings.window_timeout).await?;
     Ok(())
 }

@@ -23,8 +23,8 @@ use crate::{
     },
 };
 
-/// Batches that may wait between the source and the spool.
-const QUEUE: usize = 4;
+/// Batches that may wait between the source and the spool: one at each end and one between.
+const QUEUE: usize = 1;
 
 /// Why a window was not written.
 #[derive(Debug, thiserror::Error)]
@@ -173,7 +173,7 @@ async fn fetch(
     reached(Point::AnswerWhole);
     // What a source sent and never completed does not count, even when it says that all went well.
     batch.restart();
-    Ok((batch.finish().map_err(WarehouseError::from)?, end))
+    Ok((batch.finish(), end))
 }
 
 /// What to do about a window that was not written.

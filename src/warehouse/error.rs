@@ -42,6 +42,9 @@ pub enum WarehouseError {
     /// The spool of a large window cannot be written or read.
     #[error("the temporary file of a large window failed: {0}")]
     Spool(#[from] std::io::Error),
+    /// A read brought more than is held while it waits to be written.
+    #[error("{0}")]
+    TooMuch(String),
     /// The database answered with an error that a repetition will not mend.
     #[error("the database answered with error {code}{about}")]
     Database {
@@ -74,6 +77,7 @@ impl WarehouseError {
             | Self::Timeout(_)
             | Self::Counts(_)
             | Self::Spool(_)
+            | Self::TooMuch(_)
             | Self::Database { .. } => Disposition::NextPass,
             Self::LeaseLost => Disposition::LeaveStream,
             Self::Overtaken => Disposition::Drop,
@@ -101,6 +105,7 @@ impl WarehouseError {
             | Self::Overtaken
             | Self::Counts(_)
             | Self::Spool(_)
+            | Self::TooMuch(_)
             | Self::Database { .. } => false,
         }
     }

@@ -3,61 +3,64 @@
 //! A read sends the records of one answer or of several. Within an answer, Alexela's lines of one id and product are
 //! numbered; a key that an earlier answer had already brought is a duplicate, and the later image stands. A `HecOne`
 //! record is a whole transaction: met again, it replaces the earlier one.
+//!
+//! Of a line, memory holds some 35 bytes: an [`Entry`] and its place in the [`Table`]. All else is in the spool. So the
+//! number of lines is limited, not the size of an answer.
 
-use std::{
-    collections::{HashMap, HashSet, hash_map::Entry as MapEntry},
-    io,
-};
+mod batch;
+mod entry;
+mod limits;
+mod table;
+#[cfg(test)]
+mod tests;
 
+use std::io;
+
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::spool::{Spool, Spooled};
-use crate::domain::{Flag, Line, Outcome, Record, Rejection, SourceKind, Window, transaction::ContentHash};
+pub use batch::Batch;
+pub(super) use batch::Meeting;
+use entry::{Entry, Key, key, numbered, prefix};
+use limits::Held;
+use table::{Found, Table};
 
-/// A digest of a key: equal for equal keys, and for no others.
-pub type Key = u128;
+use super::{
+    WarehouseError,
+    spool::{Spool, Spooled, Waits},
+};
+use crate::{
+    domain::{Flag, Line, Outcome, Record, SourceKind, Window},
+    failpoint::{Bug, planted},
+};
 
-/// The key of a line within a stream's source and account.
-pub fn key(id: &str, line_id: &str) -> Key {
-    let mut hasher = Sha256::new();
-    hasher.update((id.len() as u64).to_le_bytes());
-    hasher.update(id);
-    hasher.update(line_id);
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&hasher.finalize()[..16]);
-    u128::from_le_bytes(bytes)
-}
-
-/// One line, as far as it must be known while it waits.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Entry {
-    /// Digest of its content.
-    pub(super) hash: ContentHash,
-    /// Its record in the spool.
-    pub(super) record: u32,
-    /// Its place in the record.
-    pub(super) place: u16,
-    /// Its number among the lines of one id and product: 0 and 1 need no suffix.
-    number: u16,
-    /// Whether another line is alike in everything.
-    identical: bool,
-    /// Whether it lies outside the window.
-    pub(super) outside: bool,
-    /// Whether a later answer brought the same key.
-    pub(super) superseded: bool,
-}
-
-/// A record for the quarantine.
-#[derive(Debug, Clone)]
-pub(super) struct Rejected {
+/// A record for the quarantine, as it waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Reject {
     /// The source's id, when it could be read.
     pub(super) id: Option<String>,
     /// The record's text, after the privacy rules.
     pub(super) raw: Box<str>,
-    /// Digest of the text.
-    pub(super) fingerprint: Vec<u8>,
-    /// Why.
-    pub(super) why: Rejection,
+    /// The field at fault.
+    pub(super) field: String,
+    /// What is wrong with it.
+    pub(super) reason: String,
+}
+
+impl Waits for Reject {
+    fn size(&self) -> usize {
+        let texts = [self.id.as_deref().unwrap_or_default(), &self.raw, &self.field, &self.reason];
+        size_of::<Self>() + texts.into_iter().map(|text| text.len() + 16).sum::<usize>()
+    }
+}
+
+/// Of such a record, what stays in memory.
+#[derive(Debug, Clone, Copy)]
+struct Rejected {
+    /// Digest of its text.
+    fingerprint: [u8; 32],
+    /// Digest of its id, when that could be read.
+    id: Option<Key>,
 }
 
 /// The records of one read. Feed it [`records`](Self::records), close each answer with [`complete`](Self::complete),
@@ -67,21 +70,21 @@ pub struct Incoming {
     kind: SourceKind,
     /// None: nothing is outside.
     window: Option<Window>,
-    spool: Spool,
+    spool: Spool<Spooled>,
     entries: Vec<Entry>,
+    held: Held,
+    rejects: Spool<Reject>,
     rejected: Vec<Rejected>,
-    /// Units of the answers that are complete: records at `HecOne`, lines at Alexela → first entry.
-    known: HashMap<Key, u32>,
-    /// The same of the answer being read.
-    current: HashMap<Key, u32>,
-    /// Further entries of a unit within the answer being read.
-    again: HashMap<Key, Vec<u32>>,
+    /// Units of the answers that are complete: records at `HecOne` (by their first line), lines at Alexela.
+    table: Table,
     /// Where the answer being read began: records, entries, rejected.
     mark: (usize, usize, usize),
+    /// The digest of a unit's key; tests make it collide.
+    key: fn(&str, &str) -> Key,
 }
 
 /// Memory that a window's records may take before they go to a file, in bytes.
-const BUDGET: usize = 24 * 1024 * 1024;
+const BUDGET: usize = 8 * 1024 * 1024;
 
 impl Incoming {
     /// Nothing yet, for a window of a source.
@@ -96,55 +99,57 @@ impl Incoming {
             window: None,
             spool: Spool::new(BUDGET),
             entries: Vec::new(),
+            held: Held::none(limits::LINES),
+            rejects: Spool::new(BUDGET / 8),
             rejected: Vec::new(),
-            known: HashMap::new(),
-            current: HashMap::new(),
-            again: HashMap::new(),
+            table: Table::default(),
             mark: (0, 0, 0),
+            key,
         }
     }
 
     /// Some records of the answer being read.
-    pub fn records(&mut self, records: Vec<Record>) -> io::Result<()> {
+    pub fn records(&mut self, records: Vec<Record>) -> Result<(), WarehouseError> {
         for record in records {
             match record.outcome {
-                Outcome::Rejected(why) => self.rejected.push(Rejected {
+                Outcome::Rejected(why) => self.reject(Reject {
                     id: (!record.id.is_empty()).then_some(record.id),
-                    fingerprint: Sha256::digest(record.raw.as_bytes()).to_vec(),
                     raw: record.raw,
-                    why,
-                }),
+                    field: why.field,
+                    reason: why.reason.into_owned(),
+                })?,
                 Outcome::Lines(lines) => self.lines(record.id, record.raw, lines)?,
             }
         }
         Ok(())
     }
 
-    fn lines(&mut self, id: String, raw: Box<str>, lines: Vec<Line>) -> io::Result<()> {
+    fn reject(&mut self, reject: Reject) -> Result<(), WarehouseError> {
+        if self.rejected.len() >= limits::REJECTED && !planted(Bug::NoLimits) {
+            return Err(WarehouseError::TooMuch(format!(
+                "more than {} records of the answer cannot be understood; nothing of it was written; is base_url the \
+                 right interface, and has the source changed its fields? `fuelsync preview` shows them",
+                limits::REJECTED
+            )));
+        }
+        self.rejected.push(Rejected {
+            fingerprint: Sha256::digest(reject.raw.as_bytes()).into(),
+            id: reject.id.as_deref().map(|id| (self.key)(id, "")),
+        });
+        Ok(self.rejects.push(reject)?)
+    }
+
+    fn lines(&mut self, id: String, raw: Box<str>, lines: Vec<Line>) -> Result<(), WarehouseError> {
+        self.held.more(lines.len())?;
         let record = u32::try_from(self.spool.len()).map_err(io::Error::other)?;
-        let first = u32::try_from(self.entries.len()).map_err(io::Error::other)?;
-        let unit = match lines.first() {
-            Some(line) if !self.kind.record_is_whole_transaction() => key(&id, &line.line_id),
-            _ => key(&id, ""),
-        };
+        let whole = self.kind.record_is_whole_transaction();
         for (place, line) in lines.iter().enumerate() {
-            self.entries.push(Entry {
-                hash: line.content_hash(&raw),
-                record,
-                place: u16::try_from(place).map_err(io::Error::other)?,
-                number: 0,
-                identical: false,
-                outside: self.window.is_some_and(|window| !window.contains(line.occurred_at)),
-                superseded: false,
-            });
+            let key = (self.key)(&id, if whole { "" } else { &line.line_id });
+            let place = u16::try_from(place).map_err(io::Error::other)?;
+            let outside = self.window.is_some_and(|window| !window.contains(line.occurred_at));
+            self.entries.push(Entry::new(key, &line.content_hash(&raw), record, place, outside));
         }
-        match self.current.entry(unit) {
-            MapEntry::Occupied(_) => self.again.entry(unit).or_default().push(first),
-            MapEntry::Vacant(free) => {
-                free.insert(first);
-            }
-        }
-        self.spool.push(Spooled { id, raw, lines })
+        Ok(self.spool.push(Spooled { id, raw, lines })?)
     }
 
     /// The answer being read does not count.
@@ -152,42 +157,84 @@ impl Incoming {
         let (records, entries, rejected) = self.mark;
         self.spool.truncate(records);
         self.entries.truncate(entries);
+        self.held.keep(entries);
+        self.rejects.truncate(rejected);
         self.rejected.truncate(rejected);
-        self.current.clear();
-        self.again.clear();
     }
 
     /// The answer being read is whole.
-    pub fn complete(&mut self) -> io::Result<()> {
-        for (unit, mut entries) in std::mem::take(&mut self.again) {
-            let first = self.current.get(&unit).copied();
-            entries.extend(first);
-            entries.sort_unstable();
-            if self.kind.record_is_whole_transaction() {
-                // Pages that moved: the later image stands.
-                if let Some((last, earlier)) = entries.split_last() {
-                    for entry in earlier {
-                        self.supersede(*entry);
-                    }
-                    self.current.insert(unit, *last);
+    pub fn complete(&mut self) -> Result<(), WarehouseError> {
+        let first = self.mark.1;
+        let whole = self.kind.record_is_whole_transaction();
+        self.make_room(self.entries.len() - first);
+        let (mut again, mut record) = (Vec::new(), None);
+        for at in first..self.entries.len() {
+            let entry = self.entries[at];
+            if whole && record.replace(entry.record) == Some(entry.record) {
+                continue;
+            }
+            let at = number(at)?;
+            match self.find_like(at)? {
+                Found::Free(slot) => self.table.put(slot, at),
+                // Lines alike in id and product in one answer are several lines.
+                Found::Taken(_, earlier) if !whole && earlier as usize >= first => again.push((earlier, at)),
+                // An earlier answer's, or pages that moved: the later image stands.
+                Found::Taken(slot, earlier) => {
+                    self.supersede(earlier);
+                    self.table.put(slot, at);
                 }
-            } else {
-                self.current.remove(&unit);
-                self.number(&entries)?;
             }
         }
-        for (unit, entry) in std::mem::take(&mut self.current) {
-            if let Some(earlier) = self.known.insert(unit, entry) {
-                self.supersede(earlier);
-            }
+        again.sort_unstable();
+        for alike in again.chunk_by(|a, b| a.0 == b.0) {
+            let entries: Vec<u32> = alike.iter().map(|(_, at)| *at).chain(alike.first().map(|(at, _)| *at)).collect();
+            self.number(&entries, first)?;
         }
         self.mark = (self.spool.len(), self.entries.len(), self.rejected.len());
         Ok(())
     }
 
+    fn make_room(&mut self, more: usize) {
+        let entries = &self.entries;
+        self.table.reserve(more, |at| entries[at as usize].key);
+    }
+
+    /// The place in the table of the unit that an entry is of: another entry's of the same, or a free one.
+    fn find_like(&self, at: u32) -> io::Result<Found> {
+        let entry = self.entries[at as usize];
+        let mut own = None;
+        self.table.find(entry.key, |other| {
+            let other = self.entries[other as usize];
+            if other.key != entry.key {
+                return Ok(false);
+            }
+            if own.is_none() {
+                own = Some(self.unit(&entry)?);
+            }
+            Ok(own == Some(self.unit(&other)?))
+        })
+    }
+
+    /// The key itself of the unit that an entry is of.
+    fn unit(&self, entry: &Entry) -> io::Result<(String, String)> {
+        if self.kind.record_is_whole_transaction() {
+            return Ok((self.spool.id(entry.record as usize)?.into_owned(), String::new()));
+        }
+        let keys = self.spool.keys(entry.record as usize)?;
+        let line = keys.lines.get(entry.place as usize).map(|line| numbered(&line.line_id, entry.number()));
+        Ok((keys.id, line.unwrap_or_default()))
+    }
+
     /// Numbers the lines of one id and product in an order that does not depend on the order of their arrival: by what
-    /// does not change in the life of a sale, then by content.
-    fn number(&mut self, entries: &[u32]) -> io::Result<()> {
+    /// does not change in the life of a sale, then by content. `first`: where the answer begins.
+    fn number(&mut self, entries: &[u32], first: usize) -> Result<(), WarehouseError> {
+        if entries.len() > usize::from(Entry::MOST_ALIKE) / 2 {
+            return Err(WarehouseError::TooMuch(format!(
+                "{} lines of one transaction and product in one answer; nothing of it was written; is base_url the right \
+                 interface?",
+                entries.len()
+            )));
+        }
         let mut order = Vec::with_capacity(entries.len());
         for at in entries {
             let entry = self.entries[*at as usize];
@@ -195,173 +242,90 @@ impl Incoming {
             order.push((spooled.lines[entry.place as usize].identity_hash(), entry.hash, *at));
         }
         order.sort_unstable();
+        self.make_room(order.len());
+        let Some(base) = entries.last() else { return Ok(()) };
+        let Found::Taken(slot, _) = self.find_like(*base)? else { return Ok(()) };
+        let mut next = 1;
         for (place, (_, hash, at)) in order.iter().enumerate() {
-            let identical = order.iter().filter(|(_, other, _)| other == hash).count() > 1;
-            let number = u16::try_from(place + 1).map_err(io::Error::other)?;
-            let entry = &mut self.entries[*at as usize];
-            entry.number = number;
-            entry.identical = identical;
-            let entry = *entry;
-            let (spooled, line) = self.line(&entry)?;
-            let (hash, unit) = (line.content_hash(&spooled.raw), key(&spooled.id, &line.line_id));
-            self.entries[*at as usize].hash = hash;
-            self.current.insert(unit, *at);
+            // What is alike in content is alike in identity, and so stands side by side.
+            let beside = [place.checked_sub(1), place.checked_add(1)].into_iter().flatten();
+            let identical = beside.filter_map(|other| order.get(other)).any(|(_, other, _)| other == hash);
+            if next == 1 {
+                self.set_number(*at, 1, identical)?;
+                self.table.put(slot, *at);
+            } else {
+                next = self.place_numbered(*at, next, identical, first)?;
+            }
+            next += 1;
         }
         Ok(())
     }
 
-    /// A later answer has the unit that begins with this entry.
+    /// Gives a line the next number whose key is not another line's of the same answer.
+    fn place_numbered(&mut self, at: u32, from: u16, identical: bool, first: usize) -> Result<u16, WarehouseError> {
+        for number in from..=Entry::MOST_ALIKE {
+            self.set_number(at, number, identical)?;
+            match self.find_like(at)? {
+                Found::Free(slot) => self.table.put(slot, at),
+                // A product code that looks like a number of ours.
+                Found::Taken(_, other) if other as usize >= first => continue,
+                Found::Taken(slot, earlier) => {
+                    self.supersede(earlier);
+                    self.table.put(slot, at);
+                }
+            }
+            return Ok(number);
+        }
+        Err(WarehouseError::TooMuch("too many lines of one transaction and product in one answer".to_owned()))
+    }
+
+    fn set_number(&mut self, at: u32, number: u16, identical: bool) -> io::Result<()> {
+        self.entries[at as usize].set_number(number, identical);
+        let entry = self.entries[at as usize];
+        let (spooled, line) = self.line(&entry)?;
+        let entry = &mut self.entries[at as usize];
+        entry.hash = prefix(&line.content_hash(&spooled.raw));
+        entry.key = (self.key)(&spooled.id, &line.line_id);
+        Ok(())
+    }
+
+    /// A later image has the unit that begins with this entry.
     fn supersede(&mut self, first: u32) {
-        let record = self.entries[first as usize].record;
-        for entry in self.entries[first as usize..].iter_mut().take_while(|entry| entry.record == record) {
-            entry.superseded = true;
+        for at in self.unit_of(first as usize) {
+            self.entries[at].supersede();
         }
     }
 
+    /// The entries of the unit that begins with this one.
+    fn unit_of(&self, at: usize) -> std::ops::Range<usize> {
+        if !self.kind.record_is_whole_transaction() {
+            return at..at + 1;
+        }
+        let record = self.entries[at].record;
+        at..at + self.entries[at..].iter().take_while(|entry| entry.record == record).count()
+    }
+
     /// No more records: what was read, ready to be written.
-    pub fn finish(mut self) -> io::Result<Batch> {
-        let index = if self.kind.record_is_whole_transaction() {
-            let mut index = HashMap::with_capacity(self.entries.len());
-            for (at, entry) in self.entries.iter().enumerate().filter(|(_, entry)| !entry.superseded) {
-                let spooled = self.spool.get(entry.record as usize)?;
-                index.insert(
-                    key(&spooled.id, &spooled.lines[entry.place as usize].line_id),
-                    u32::try_from(at).map_err(io::Error::other)?,
-                );
-            }
-            index
-        } else {
-            std::mem::take(&mut self.known)
-        };
-        let rejected_ids = self.rejected.iter().filter_map(|r| r.id.clone()).collect();
-        Ok(Batch { incoming: self, index, rejected_ids })
+    pub fn finish(self) -> Batch {
+        Batch::of(self)
     }
 
     fn line(&self, entry: &Entry) -> io::Result<(Spooled, Line)> {
         let mut spooled = self.spool.get(entry.record as usize)?.into_owned();
-        let mut line = spooled.lines.swap_remove(entry.place as usize);
-        if entry.number > 1 {
-            line.line_id = format!("{}#{}", line.line_id, entry.number);
-        }
-        if entry.identical {
-            line.quality.insert(Flag::IdenticalLines);
-        }
-        Ok((spooled, line))
+        let line = spooled.lines.swap_remove(entry.place as usize);
+        Ok((spooled, finished(line, entry)))
     }
 }
 
-/// What a read brought, whole.
-#[derive(Debug)]
-pub struct Batch {
-    incoming: Incoming,
-    index: HashMap<Key, u32>,
-    rejected_ids: HashSet<String>,
+/// A line with what is known of it only when its answer is whole.
+fn finished(mut line: Line, entry: &Entry) -> Line {
+    line.line_id = numbered(&line.line_id, entry.number());
+    if entry.identical() {
+        line.quality.insert(Flag::IdenticalLines);
+    }
+    line
 }
 
-impl Batch {
-    /// Lines, and one for each record that cannot be normalized.
-    pub fn fetched(&self) -> u64 {
-        (self.incoming.entries.len() + self.incoming.rejected.len()) as u64
-    }
-
-    /// Lines whose key a later answer brought again.
-    pub fn duplicate(&self) -> u64 {
-        self.incoming.entries.iter().filter(|entry| entry.superseded).count() as u64
-    }
-
-    /// Lines outside the window.
-    pub fn outside(&self) -> u64 {
-        self.entries().filter(|(_, entry)| entry.outside).count() as u64
-    }
-
-    /// Records that cannot be normalized.
-    pub fn quarantined(&self) -> u64 {
-        self.incoming.rejected.len() as u64
-    }
-
-    /// A digest over the lines inside the window: of their contents, in the order of their digests.
-    pub fn digest(&self) -> Vec<u8> {
-        let mut hashes: Vec<_> =
-            self.entries().filter(|(_, entry)| !entry.outside).map(|(_, entry)| entry.hash).collect();
-        hashes.sort_unstable();
-        let mut hasher = Sha256::new();
-        for hash in hashes {
-            hasher.update(hash);
-        }
-        hasher.finalize().to_vec()
-    }
-
-    /// Lines that stand, by number.
-    pub(super) fn entries(&self) -> impl Iterator<Item = (usize, &Entry)> {
-        self.incoming.entries.iter().enumerate().filter(|(_, entry)| !entry.superseded)
-    }
-
-    /// How many entries there are, superseded ones too.
-    pub(super) fn len(&self) -> usize {
-        self.incoming.entries.len()
-    }
-
-    /// The line of a key.
-    pub(super) fn find(&self, id: &str, line_id: &str) -> Option<(usize, &Entry)> {
-        let at = *self.index.get(&key(id, line_id))? as usize;
-        Some((at, &self.incoming.entries[at]))
-    }
-
-    /// The first line of the transaction with this id; only where records are whole transactions.
-    pub(super) fn find_transaction(&self, id: &str) -> Option<usize> {
-        self.incoming
-            .known
-            .get(&key(id, ""))
-            .map(|at| *at as usize)
-            .filter(|_| self.incoming.kind.record_is_whole_transaction())
-    }
-
-    /// Every entry of the record that an entry belongs to.
-    pub(super) fn siblings(&self, at: usize) -> std::ops::Range<usize> {
-        let record = self.incoming.entries[at].record;
-        let start =
-            self.incoming.entries[..at].iter().rposition(|entry| entry.record != record).map_or(0, |before| before + 1);
-        let end = self.incoming.entries[at..]
-            .iter()
-            .position(|entry| entry.record != record)
-            .map_or(self.len(), |after| at + after);
-        start..end
-    }
-
-    /// A line with its record.
-    pub(super) fn line(&self, entry: &Entry) -> io::Result<(Spooled, Line)> {
-        self.incoming.line(entry)
-    }
-
-    /// Whether the transaction was brought, but as a record that cannot be normalized.
-    pub(super) fn is_rejected(&self, id: &str) -> bool {
-        self.rejected_ids.contains(id)
-    }
-
-    /// Those of some ids that the read brought, in order or not.
-    pub(super) fn ids_among(&self, ids: &[String]) -> io::Result<Vec<String>> {
-        let asked: HashSet<&str> = ids.iter().map(String::as_str).collect();
-        let mut seen: HashSet<&str> =
-            self.rejected_ids.iter().map(String::as_str).filter(|id| asked.contains(id)).collect();
-        for number in 0..self.incoming.spool.len() {
-            let spooled = self.incoming.spool.get(number)?;
-            if let Some(id) = asked.get(spooled.id.as_str()) {
-                seen.insert(id);
-            }
-        }
-        Ok(seen.into_iter().map(str::to_owned).collect())
-    }
-
-    /// Whether every record that cannot be normalized has at least its id.
-    pub(super) fn knows_every_id(&self) -> bool {
-        self.incoming.rejected.iter().all(|rejected| rejected.id.is_some())
-    }
-
-    /// The records for the quarantine.
-    pub(super) fn rejected(&self) -> &[Rejected] {
-        &self.incoming.rejected
-    }
+fn number(at: usize) -> io::Result<u32> {
+    u32::try_from(at).map_err(io::Error::other)
 }
-
-#[cfg(test)]
-mod tests;

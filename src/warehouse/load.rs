@@ -253,8 +253,8 @@ async fn write_window(tx: &mut Tx, read: &WindowRead<'_>, batch: &Batch) -> Resu
         missing: found.missing,
         ..Counts::default()
     };
-    let mut news = !found.absent.0.is_empty();
-    if found.differs.contains(&true) {
+    let mut news = !found.absent.is_empty();
+    if found.differs.any(batch) {
         stage::stage(tx, read.stream, batch, &found.differs).await?;
         reached(Point::Staged);
         let outside;
@@ -262,32 +262,36 @@ async fn write_window(tx: &mut Tx, read: &WindowRead<'_>, batch: &Batch) -> Resu
         news |= outside > 0;
         reached(Point::RowsWritten);
     }
-    let inside = batch.entries().filter(|(_, entry)| !entry.outside).count() as u64;
+    let inside = batch.entries().filter(|(_, entry)| !entry.outside()).count() as u64;
     counts.unchanged = inside.checked_sub(counts.inserted + counts.updated).ok_or_else(|| {
         WarehouseError::Counts(format!(
             "{inside} lines inside, {} inserted, {} updated",
             counts.inserted, counts.updated
         ))
     })?;
-    if !found.back.0.is_empty() {
+    for part in found.back.parts() {
+        let (ids, lines) = part?;
         sqlx::query(include_str!("sql/clear_absent.sql"))
             .bind(source)
             .bind(account)
-            .bind(&found.back.0)
-            .bind(&found.back.1)
+            .bind(ids)
+            .bind(lines)
             .execute(&mut **tx)
             .await?;
     }
     // An empty answer proves nothing about rows that were there, and a record without a readable id may be one of them.
-    if read.complete && counts.fetched > 0 && batch.knows_every_id() && !found.absent.0.is_empty() {
-        let marked: Vec<bool> = sqlx::query_scalar(include_str!("sql/mark_missing.sql"))
-            .bind(source)
-            .bind(account)
-            .bind(&found.absent.0)
-            .bind(&found.absent.1)
-            .fetch_all(&mut **tx)
-            .await?;
-        counts.missing += marked.into_iter().filter(|missing| *missing).count() as u64;
+    if read.complete && counts.fetched > 0 && batch.knows_every_id() {
+        for part in found.absent.parts() {
+            let (ids, lines) = part?;
+            let marked: Vec<bool> = sqlx::query_scalar(include_str!("sql/mark_missing.sql"))
+                .bind(source)
+                .bind(account)
+                .bind(ids)
+                .bind(lines)
+                .fetch_all(&mut **tx)
+                .await?;
+            counts.missing += marked.into_iter().filter(|missing| *missing).count() as u64;
+        }
     }
     let is_whole = read.complete && read.is_full() && counts.fetched > 0;
     super::quarantine::write(tx, read.stream, Some(read.window), batch, is_whole).await?;
@@ -315,7 +319,7 @@ async fn write_single(tx: &mut Tx, stream: &StreamId, lease: &Lease, batch: &Bat
         duplicate: batch.duplicate(),
         ..Counts::default()
     };
-    let differs: Vec<_> = (0..batch.len()).map(|_| true).collect();
+    let differs = compare::Differs::all(batch);
     let lines = batch.entries().count() as u64;
     if lines > 0 {
         stage::stage(tx, stream, batch, &differs).await?;

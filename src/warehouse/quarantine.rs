@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::{PgConnection, Row};
 
-use super::{Warehouse, WarehouseError, incoming::Batch};
+use super::{Warehouse, WarehouseError, incoming::Batch, spool::Waits as _};
 use crate::domain::{StreamId, Window};
 
 /// Writes the rejected records of a read, and resolves those of the same transactions that it brought in order, or that
@@ -18,59 +18,77 @@ pub(super) async fn write(
 ) -> Result<(), WarehouseError> {
     let rejected = batch.rejected();
     let (source, account, partition) = (stream.source.as_str(), stream.account.as_str(), stream.partition.as_str());
-    let open: Vec<String> = sqlx::query_scalar(
-        "SELECT DISTINCT source_transaction_id FROM fuel.quarantine \
-         WHERE source = $1 AND account = $2 AND partition = $3 AND resolved_at IS NULL AND source_transaction_id IS NOT NULL",
-    )
-    .bind(source)
-    .bind(account)
-    .bind(partition)
-    .fetch_all(&mut *connection)
-    .await?;
-    if !open.is_empty() {
-        let seen = batch.ids_among(&open)?;
-        let fingerprints: Vec<&[u8]> = rejected.iter().map(|r| r.fingerprint.as_slice()).collect();
-        sqlx::query(include_str!("sql/resolve_quarantine.sql"))
+    let fingerprints: Vec<&[u8]> = rejected.iter().map(|(fingerprint, _)| *fingerprint).collect();
+    let (mut ids, mut after) = (None, String::new());
+    loop {
+        let open: Vec<String> = sqlx::query_scalar(include_str!("sql/open_quarantine.sql"))
             .bind(source)
             .bind(account)
             .bind(partition)
-            .bind(fingerprints)
-            .bind(seen)
-            .execute(&mut *connection)
+            .bind(&after)
+            .bind(OPEN)
+            .fetch_all(&mut *connection)
             .await?;
+        let Some(last) = open.last() else { break };
+        after.clone_from(last);
+        let ids = match &ids {
+            Some(ids) => ids,
+            None => &*ids.insert(batch.ids()?),
+        };
+        let seen: Vec<String> = open.into_iter().filter(|id| ids.has(id)).collect();
+        if !seen.is_empty() {
+            sqlx::query(include_str!("sql/resolve_quarantine.sql"))
+                .bind(source)
+                .bind(account)
+                .bind(partition)
+                .bind(&fingerprints)
+                .bind(seen)
+                .execute(&mut *connection)
+                .await?;
+        }
     }
     if let Some(window) = window.filter(|_| is_whole) {
         // A record without a readable id is only known by its text: a whole read of its window without it settles it.
-        let fingerprints: Vec<&[u8]> = rejected.iter().map(|r| r.fingerprint.as_slice()).collect();
         sqlx::query(include_str!("sql/resolve_vanished.sql"))
             .bind(source)
             .bind(account)
             .bind(partition)
-            .bind(fingerprints)
+            .bind(&fingerprints)
             .bind(window.start())
             .execute(&mut *connection)
             .await?;
     }
-    if rejected.is_empty() {
-        return Ok(());
+    let (mut part, mut bytes) = (Vec::new(), 0);
+    for (at, (fingerprint, number)) in rejected.iter().enumerate() {
+        let reject = batch.reject(*number)?;
+        bytes += reject.size();
+        part.push((*fingerprint, reject));
+        if at + 1 < rejected.len() && part.len() < PART && bytes < PART_BYTES {
+            continue;
+        }
+        bytes = 0;
+        let part = std::mem::take(&mut part);
+        sqlx::query(include_str!("sql/quarantine.sql"))
+            .bind(source)
+            .bind(account)
+            .bind(partition)
+            .bind(window.map(|w| w.start()))
+            .bind(part.iter().map(|(_, r)| r.id.as_deref()).collect::<Vec<_>>())
+            .bind(part.iter().map(|(fingerprint, _)| *fingerprint).collect::<Vec<_>>())
+            .bind(part.iter().map(|(_, r)| &*r.raw).collect::<Vec<_>>())
+            .bind(part.iter().map(|(_, r)| r.field.as_str()).collect::<Vec<_>>())
+            .bind(part.iter().map(|(_, r)| r.reason.as_str()).collect::<Vec<_>>())
+            .execute(&mut *connection)
+            .await?;
     }
-    let mut distinct: Vec<_> = rejected.iter().collect();
-    distinct.sort_by(|a, b| a.fingerprint.cmp(&b.fingerprint));
-    distinct.dedup_by(|a, b| a.fingerprint == b.fingerprint);
-    sqlx::query(include_str!("sql/quarantine.sql"))
-        .bind(source)
-        .bind(account)
-        .bind(partition)
-        .bind(window.map(|w| w.start()))
-        .bind(distinct.iter().map(|r| r.id.as_deref()).collect::<Vec<_>>())
-        .bind(distinct.iter().map(|r| r.fingerprint.as_slice()).collect::<Vec<_>>())
-        .bind(distinct.iter().map(|r| &*r.raw).collect::<Vec<_>>())
-        .bind(distinct.iter().map(|r| r.why.field.as_str()).collect::<Vec<_>>())
-        .bind(distinct.iter().map(|r| r.why.reason.as_ref()).collect::<Vec<_>>())
-        .execute(connection)
-        .await?;
     Ok(())
 }
+
+/// Open ids that are looked at together.
+const OPEN: i64 = 10_000;
+/// Rows, and bytes of them, that are written together.
+const PART: usize = 2_000;
+const PART_BYTES: usize = 1024 * 1024;
 
 /// A row of the quarantine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -76,7 +76,7 @@ impl Stage {
         let mut incoming = Incoming::new(self.stream.source, day());
         incoming.records(records).unwrap();
         incoming.complete().unwrap();
-        incoming.finish().unwrap()
+        incoming.finish()
     }
 
     async fn load(&self, records: Vec<Record>) -> Result<Counts, WarehouseError> {

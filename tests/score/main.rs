@@ -25,10 +25,12 @@ use fuelsync::failpoint::{Bug, plant};
 use serde_json::{Map, Value};
 
 #[path = "../support/mod.rs"]
-#[expect(dead_code, unused_imports, clippy::unwrap_used, clippy::panic, reason = "shared with the other targets")]
+#[expect(dead_code, clippy::unwrap_used, clippy::panic, reason = "shared with the other targets")]
 mod support;
 
+mod bomb;
 mod kill;
+mod pages;
 mod replay;
 mod replicas;
 mod takeover;
@@ -126,6 +128,15 @@ const FIGURES: &[Figure] = &[
         measure: |run| Box::pin(takeover::measure(run)),
     },
     Figure {
+        name: "pages",
+        goal: "rows moving between pages: 0 lost, 0 invented, none marked missing that is there",
+        unit: "schedules",
+        small: 160,
+        full: 10_000,
+        bug: Bug::PagesTrusted,
+        measure: |run| Box::pin(pages::measure(run)),
+    },
+    Figure {
         name: "replay",
         goal: "ten full passes over unchanged data: 0 rows written, WAL at most 2 % of the first load",
         unit: "sales",
@@ -133,6 +144,15 @@ const FIGURES: &[Figure] = &[
         full: 200_000,
         bug: Bug::AlwaysWrite,
         measure: |run| Box::pin(replay::measure(run)),
+    },
+    Figure {
+        name: "bomb",
+        goal: "peak memory at most 128 MiB for every hostile body, nothing partial written",
+        unit: "MiB of each body",
+        small: 48,
+        full: 1024,
+        bug: Bug::NoLimits,
+        measure: |run| Box::pin(bomb::measure(run)),
     },
     Figure {
         name: "term",

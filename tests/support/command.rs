@@ -123,8 +123,13 @@ impl Fuelsync {
 impl Running {
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = self.child.id().expect("it still runs");
+        let pid = self.id().expect("it still runs");
         kill(Pid::from_raw(pid.cast_signed()), signal).expect("a signal to our own child");
+    }
+
+    /// Its process id, while it runs.
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.child.id()
     }
 
     /// Waits until what it wrote so far, on either stream, holds `text`, and gives all of it.

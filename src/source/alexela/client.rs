@@ -1,6 +1,7 @@
 //! Signed requests of one account: the clock corrected, a refusal remembered, answers unwrapped.
 
 use std::{
+    collections::HashSet,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -15,6 +16,7 @@ use super::{
 };
 use crate::{
     config::Alexela,
+    failpoint::{Bug, planted},
     http::{Attempt, Body, HttpError, Link, Records, Rest, Transport, said_in, scrub},
     source::SourceError,
 };
@@ -27,7 +29,7 @@ pub(super) const TOLERABLE_SKEW: TimeDelta = TimeDelta::seconds(60);
 const REFUSED_FOR: Duration = Duration::from_mins(1);
 
 /// The largest answer that is no list.
-const SMALL: usize = 1024 * 1024;
+const SMALL: usize = 64 * 1024;
 
 /// One account's client.
 #[derive(Debug)]
@@ -136,6 +138,7 @@ impl Client {
                 | HttpError::Timeout(_)
                 | HttpError::Broken(_)
                 | HttpError::TooLarge(_)
+                | HttpError::Excessive(_)
                 | HttpError::Malformed(_) => return Err(error.into()),
             },
         };
@@ -201,9 +204,15 @@ pub(super) fn unwrap_list(rest: &Rest) -> Result<Reply<()>, HttpError> {
     }
 }
 
+/// Contracts that are taken from the vendor's list: each is a stream of its own.
+const CONTRACTS: usize = 10_000;
+/// The longest contract number.
+const LONGEST: usize = 100;
+
 async fn contracts(body: Body) -> Result<Reply<Vec<String>>, HttpError> {
     let mut records = Records::of(body);
     let mut contracts: Vec<String> = Vec::new();
+    let mut known = HashSet::new();
     while let Some(record) = records.next().await? {
         let number = match serde_json::from_str(&record) {
             Ok(Value::String(text)) => text.trim().to_owned(),
@@ -213,8 +222,17 @@ async fn contracts(body: Body) -> Result<Reply<Vec<String>>, HttpError> {
             }
         };
         // `-` is how the warehouse writes `no contract`.
-        if !number.is_empty() && number != "-" && !contracts.contains(&number) {
+        if number.len() > LONGEST {
+            return Err(HttpError::Malformed("a contract number in it is longer than 100 bytes".to_owned()));
+        }
+        if !number.is_empty() && number != "-" && known.insert(number.clone()) {
             contracts.push(number);
+        }
+        if contracts.len() > CONTRACTS && !planted(Bug::NoLimits) {
+            return Err(HttpError::Excessive(format!(
+                "it lists more than {CONTRACTS} contracts; is base_url the right interface? If it is, name those to be \
+                 read in `contracts`"
+            )));
         }
     }
     Ok(match unwrap_list(&records.finish()?)? {

@@ -139,8 +139,9 @@ impl<'a> Reading<'a> {
         let mut records = Records::of(body);
         let (mut batch, mut bytes) = (Vec::new(), 0);
         while let Some(raw) = records.next().await? {
-            bytes += raw.len();
-            batch.push((self.normalize)(self.stream, present, &raw));
+            let record = (self.normalize)(self.stream, present, &raw);
+            bytes += record.size();
+            batch.push(record);
             if batch.len() >= BATCH_RECORDS || bytes >= BATCH_BYTES {
                 bytes = 0;
                 if !self.send_records(std::mem::take(&mut batch)).await {

@@ -6,10 +6,20 @@ use reqwest::Url;
 use serde_json::{Value, value::RawValue};
 
 use super::wire::{BETWEEN, OFFSET};
-use crate::http::{Body, HttpError, Records, Rest};
+use crate::{
+    failpoint::{Bug, planted},
+    http::{Body, HttpError, RECORD, Records, Rest},
+    source::json::has_too_many,
+};
 
-/// The largest single transaction.
-const ONE: usize = 16 * 1024 * 1024;
+/// The largest single transaction, with its envelope.
+const ONE: usize = RECORD + 64 * 1024;
+/// Memory that the rows of one page may take until it is whole. A page of a hundred sales takes a hundredth of it.
+const PAGE: usize = 16 * 1024 * 1024;
+/// What a row takes besides its text.
+const ROW: usize = 64;
+/// The longest link that is followed.
+const LINK: usize = 8 * 1024;
 
 /// One page.
 #[derive(Debug)]
@@ -25,8 +35,15 @@ pub(super) struct Page {
 /// Reads a page to its end.
 pub(super) async fn page(body: Body) -> Result<Page, HttpError> {
     let mut records = Records::of(body);
-    let mut rows = Vec::new();
+    let (mut rows, mut held) = (Vec::new(), 0);
     while let Some(row) = records.next().await? {
+        held += ROW + row.len();
+        // Planted: a page is as long as the vendor wants.
+        if held > PAGE && !planted(Bug::NoLimits) {
+            return Err(HttpError::Excessive(format!(
+                "one page holds more than {PAGE} bytes; set `page_limit` of this account smaller, if the server heeds it"
+            )));
+        }
         rows.push(row);
     }
     let rest = records.finish()?;
@@ -60,7 +77,7 @@ fn next(rest: &Rest) -> Option<String> {
     let links = rest.member("_links")?;
     let next = links.get("next")?;
     let text = next.as_str().or_else(|| next.get("href")?.as_str())?.trim();
-    (!text.is_empty()).then(|| text.to_owned())
+    (!text.is_empty() && text.len() <= LINK).then(|| text.to_owned())
 }
 
 /// The link to the next page, if it may be followed: on the API's own host, and to the rows that come next. A link that
@@ -85,6 +102,9 @@ pub(super) async fn one(body: Body) -> Result<Option<String>, HttpError> {
     let text = String::from_utf8(body.bytes(ONE).await?).map_err(|_| malformed("it is not UTF-8"))?;
     if text.trim().is_empty() {
         return Ok(None);
+    }
+    if has_too_many(&text) {
+        return Err(HttpError::Excessive("a transaction of more than 20000 values".to_owned()));
     }
     one_of(text.trim_start_matches('\u{feff}').trim())
 }

@@ -21,7 +21,7 @@ const UNSAID: Duration = Duration::from_mins(5);
 /// No token is believed to live longer than this.
 const LONGEST: Duration = Duration::from_hours(24 * 30);
 /// The largest answer to a login.
-const SMALL: usize = 1024 * 1024;
+const SMALL: usize = 64 * 1024;
 
 /// A token in use, and which of the account's tokens it is.
 #[derive(Debug, Clone)]
@@ -162,6 +162,7 @@ async fn login(config: &HecOne, link: &Link) -> Result<Issued, SourceError> {
         | HttpError::Timeout(_)
         | HttpError::Broken(_)
         | HttpError::TooLarge(_)
+        | HttpError::Excessive(_)
         | HttpError::Malformed(_) => SourceError::Http(error),
     })
 }

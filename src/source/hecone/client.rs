@@ -102,6 +102,7 @@ fn denied(error: HttpError, path: &str) -> SourceError {
         | HttpError::Timeout(_)
         | HttpError::Broken(_)
         | HttpError::TooLarge(_)
+        | HttpError::Excessive(_)
         | HttpError::Malformed(_) => SourceError::Http(error),
     }
 }

@@ -112,6 +112,9 @@ fn lines(record: &Part<'_, '_, '_>, nul_removed: bool, context: &Context<'_>) ->
         List::Elements(path, elements) => (path, elements),
         List::NoList(path) => return Err(reject(&path, "is not an array of articles")),
     };
+    if elements.len() > ARTICLES {
+        return Err(reject(&path, "has more than 1000 articles"));
+    }
     let mut articles = Vec::with_capacity(elements.len());
     for (place, node) in elements.iter().enumerate() {
         let path = format!("{path}/{place}/");
@@ -127,6 +130,10 @@ fn lines(record: &Part<'_, '_, '_>, nul_removed: bool, context: &Context<'_>) ->
     whole.currency = reader.currency(record.get(Field::Currency)).or_else(|| payments.currency.clone());
     whole.quality = reader.quality;
 
+    // Each line repeats what all share.
+    if articles.len() * whole.size() > LINES {
+        return Err(reject(&path, "makes lines of more than 8 MiB"));
+    }
     let mut lines = Vec::with_capacity(articles.len().max(1));
     let mut ids = BTreeSet::new();
     for (place, article) in articles.iter().enumerate() {
@@ -151,6 +158,11 @@ fn lines(record: &Part<'_, '_, '_>, nul_removed: bool, context: &Context<'_>) ->
     }
     Ok(lines)
 }
+
+/// Most articles of one transaction.
+const ARTICLES: usize = 1_000;
+/// Memory for the lines of one transaction.
+const LINES: usize = 8 * 1024 * 1024;
 
 /// What all lines of a transaction share.
 fn whole(record: &Part<'_, '_, '_>, reader: &mut Reader) -> Result<Line, Rejection> {

@@ -191,6 +191,23 @@ fn one_record_that_cannot_be_read_is_one_rejection_with_its_path() {
 }
 
 #[test]
+fn a_transaction_of_more_articles_than_can_be_lines_is_one_rejection() {
+    let sale = |articles: usize, shared: &str| {
+        let articles = vec![r#"{"quantity":1}"#; articles].join(",");
+        format!(r#"{{"id":1,"created_at":"2026-11-20",{shared}"articles":[{articles}]}}"#)
+    };
+    assert_eq!(lines(&sale(ARTICLES, "")).len(), ARTICLES);
+    assert_eq!(rejected(&sale(ARTICLES + 1, "")).reason, "has more than 1000 articles");
+    let long = "x".repeat(1_000);
+    let names = ["site_id", "site_code", "site_name", "device_name", "device_code", "point_name", "license_plate"];
+    let shared = names.map(|name| format!("\"{name}\":\"{long}\",")).concat();
+    let payments: Vec<_> = (0..9).map(|n| format!(r#"{{"method":"{n}{}"}}"#, &long[1..])).collect();
+    let shared = format!("{shared}\"payments\":[{}],", payments.join(","));
+    assert_eq!(rejected(&sale(ARTICLES, &shared)).reason, "makes lines of more than 8 MiB");
+    assert_eq!(lines(&sale(10, &shared)).len(), 10);
+}
+
+#[test]
 fn personal_values_are_replaced_wherever_they_stand() {
     let record = normalized(SALE, Rule::Drop);
     for personal in ["7077123412341234", "Mari Maasikas", "mari@example.ee", "123 ABC"] {

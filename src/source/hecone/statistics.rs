@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The largest answer.
-const MOST: usize = 16 * 1024 * 1024;
+const MOST: usize = 1024 * 1024;
 
 /// The vendor's own totals.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

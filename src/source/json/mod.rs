@@ -12,11 +12,15 @@ use std::{borrow::Cow, fmt, ops::Range};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::failpoint::{Bug, planted};
+
 pub(crate) use clean::clean;
 pub(crate) use pointer::Pointer;
 
 /// Deepest nesting that is read.
 const DEPTH: usize = 128;
+/// Most values in one text: taken apart, each takes some hundred bytes, and no sale has near as many.
+const VALUES: usize = 20_000;
 
 /// Why a text is not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +31,9 @@ pub(crate) enum NotJson {
     /// Nested deeper than is read.
     #[error("is nested deeper than 128 levels")]
     TooDeep,
+    /// More values than are read.
+    #[error("holds more than 20000 values")]
+    TooMany,
 }
 
 /// A value and where it stands.
@@ -58,6 +65,9 @@ pub(crate) enum Value<'a> {
 impl<'a> Node<'a> {
     /// Reads a whole text. It should be [`clean()`].
     pub(crate) fn parse(text: &'a str) -> Result<Self, NotJson> {
+        if has_too_many(text) {
+            return Err(NotJson::TooMany);
+        }
         let raw: &RawValue = serde_json::from_str(text).map_err(|_| NotJson::Syntax)?;
         Self::read(raw.get(), text, 0)
     }
@@ -120,6 +130,25 @@ impl<'a> Node<'a> {
     pub(crate) const fn is_object(&self) -> bool {
         matches!(self.value, Value::Object(_))
     }
+}
+
+/// Whether a text holds more values than are read. A value takes a byte and what divides it from the next another, so
+/// only long texts are looked at; a string, however long, is one value.
+pub(crate) fn has_too_many(text: &str) -> bool {
+    if text.len() < 2 * VALUES || planted(Bug::NoLimits) {
+        return false;
+    }
+    let (mut values, mut in_text, mut escaped) = (0, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b',' | b'[' | b'{' if !in_text => values += 1,
+            _ => {}
+        }
+    }
+    values > VALUES
 }
 
 /// Replaces pieces of a text. The pieces do not overlap.

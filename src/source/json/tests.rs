@@ -46,6 +46,16 @@ fn what_is_no_document_is_refused() {
 }
 
 #[test]
+fn a_text_of_too_many_values_is_refused_and_one_long_string_is_not() {
+    let many = format!("{{\"a\":[{}0]}}", "0,".repeat(VALUES));
+    assert_eq!(Node::parse(&many), Err(NotJson::TooMany));
+    let long = format!("{{\"a\":\"{}\"}}", ",[{\\\"".repeat(VALUES));
+    assert!(Node::parse(&long).is_ok());
+    let as_many_as_are_read = format!("[{}0]", "0,".repeat(VALUES - 1));
+    assert!(Node::parse(&as_many_as_are_read).is_ok());
+}
+
+#[test]
 fn nul_characters_are_taken_out_and_half_pairs_replaced() {
     for (text, left, nul) in [
         (r#"{"a": "x\u0000y"}"#, r#"{"a": "xy"}"#, true),

@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use chrono::{DateTime, Utc};
 
 use super::*;
-use crate::domain::{Amount, Kind, State};
+use crate::domain::{Amount, Kind, Rejection, State};
+
+mod model;
 
 fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(seconds, 0).expect("a time")
@@ -52,7 +54,7 @@ fn read(kind: SourceKind, answers: Vec<Vec<Record>>) -> Batch {
         incoming.records(answer).expect("spooled");
         incoming.complete().expect("spooled");
     }
-    incoming.finish().expect("spooled")
+    incoming.finish()
 }
 
 #[test]
@@ -93,7 +95,8 @@ fn a_key_of_a_second_answer_is_a_duplicate_and_the_later_image_stands() {
         vec![vec![record("7", "{}", vec![line("d", 5, 1)])], vec![record("7", "{}", vec![line("d", 5, 2)])]],
     );
     assert_eq!((batch.fetched(), batch.duplicate()), (2, 1));
-    let (_, entry) = batch.find("7", "d").expect("there");
+    let Ok(Meeting::Other(at)) = batch.meet("7", "d", &[0; 16]) else { panic!("it is there") };
+    let (_, entry) = batch.entries().find(|(number, _)| *number == at).expect("it stands");
     assert_eq!(batch.line(entry).expect("spooled").1.quantity, Amount::from_ten_thousandths(2));
 }
 
@@ -105,7 +108,10 @@ fn a_hecone_transaction_met_again_is_replaced_whole() {
     );
     assert_eq!((batch.fetched(), batch.duplicate()), (3, 2));
     assert_eq!(keys(&batch), [("7".into(), "1".into(), false)]);
-    assert_eq!(batch.siblings(batch.find_transaction("7").expect("there")), 2..3);
+    assert!(batch.units().eq(std::iter::once(2..3)));
+    assert_eq!(batch.meet("7", "1", &[0; 16]).expect("spooled"), Meeting::Replaced(2));
+    assert_eq!(batch.meet("7", "2", &[0; 16]).expect("spooled"), Meeting::Replaced(2));
+    assert_eq!(batch.meet("8", "1", &[0; 16]).expect("spooled"), Meeting::Absent);
 }
 
 #[test]
@@ -123,7 +129,7 @@ fn an_answer_that_was_broken_off_leaves_nothing() {
     incoming.restart();
     incoming.records(vec![record("4", "{}", vec![line("d", 5, 1)])]).expect("spooled");
     incoming.complete().expect("spooled");
-    let batch = incoming.finish().expect("spooled");
+    let batch = incoming.finish();
     assert_eq!(keys(&batch), [("1".into(), "d".into(), false), ("4".into(), "d".into(), false)]);
     assert_eq!((batch.fetched(), batch.quarantined()), (2, 0));
 }
@@ -140,4 +146,49 @@ fn a_row_outside_the_window_and_a_record_that_cannot_be_one_are_counted_apart() 
     );
     assert_eq!((batch.fetched(), batch.outside(), batch.quarantined()), (3, 1, 1));
     assert!(batch.is_rejected("3"));
+}
+
+#[test]
+fn a_product_code_that_looks_like_a_number_of_ours_keeps_its_key() {
+    for turn in 0..3 {
+        let mut records = vec![
+            record("7", "{\"q\":1}", vec![line("d", 5, 10)]),
+            record("7", "{\"q\":2}", vec![line("d", 5, 20)]),
+            record("7", "{\"q\":3}", vec![line("d#2", 5, 30)]),
+        ];
+        records.rotate_left(turn);
+        let batch = read(SourceKind::AlexelaCard, vec![records]);
+        let keys: Vec<_> = keys(&batch).into_iter().map(|(_, line_id, _)| line_id).collect();
+        assert_eq!(keys, ["d", "d#2", "d#3"]);
+    }
+}
+
+#[test]
+fn a_read_beyond_what_is_held_says_what_to_set() {
+    let mut incoming = Incoming::new(SourceKind::AlexelaCard, window());
+    incoming.held = Held::none(2);
+    let one = |id: &str| vec![record(id, "{}", vec![line("d", 5, 1)])];
+    incoming.records(one("1")).expect("room");
+    incoming.records(one("2")).expect("room");
+    incoming.restart();
+    incoming.records(one("1")).expect("room again");
+    incoming.records(one("2")).expect("room again");
+    let error = incoming.records(one("3")).expect_err("no room");
+    assert!(error.to_string().contains("window_days"), "{error}");
+}
+
+#[test]
+fn records_that_cannot_be_understood_are_counted_not_held_and_have_an_end() {
+    let mut incoming = Incoming::new(SourceKind::AlexelaCard, window());
+    for _ in 0..limits::REJECTED / 1_000 {
+        incoming.records((0..1_000).map(|_| rejected("")).collect()).expect("room");
+    }
+    assert!(incoming.records(vec![rejected("")]).is_err());
+}
+
+#[test]
+fn thousands_of_lines_of_one_product_are_not_taken_for_a_receipt() {
+    let mut incoming = Incoming::new(SourceKind::AlexelaCard, window());
+    incoming.records((0..9_000).map(|_| record("7", "{}", vec![line("d", 5, 1)])).collect()).expect("room");
+    assert!(incoming.complete().is_err());
 }

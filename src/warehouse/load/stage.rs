@@ -2,6 +2,7 @@
 
 use sqlx::{PgConnection, Row};
 
+use super::compare::Differs;
 use crate::{
     domain::StreamId,
     source::NORMALIZER,
@@ -13,29 +14,30 @@ pub(super) async fn stage(
     connection: &mut PgConnection,
     stream: &StreamId,
     batch: &Batch,
-    differs: &[bool],
+    differs: &Differs,
 ) -> Result<(), WarehouseError> {
     sqlx::raw_sql(include_str!("../sql/stage.sql")).execute(&mut *connection).await?;
-    let mut lines = copy::Rows::new();
+    let (mut lines, mut reader) = (copy::Rows::new(), batch.lines());
     let mut sink = connection.copy_in_raw(include_str!("../sql/copy_lines.sql")).await?;
-    for (_, entry) in batch.entries().filter(|(at, _)| differs[*at]) {
-        let (spooled, line) = batch.line(entry)?;
-        lines.line(&spooled.id, &line, &entry.hash, entry.outside);
+    for (_, entry) in batch.entries().filter(|(at, _)| differs.has(*at)) {
+        let (spooled, line) = reader.of(entry)?;
+        let hash = line.content_hash(&spooled.raw);
+        lines.line(&spooled.id, &line, &hash, entry.outside());
         if let Some(bytes) = lines.full() {
             sink.send(bytes).await?;
         }
     }
     sink.send(lines.finish()).await?;
     sink.finish().await?;
-    let mut records = copy::Rows::new();
+    let (mut records, mut reader) = (copy::Rows::new(), batch.lines());
     let mut sink = connection.copy_in_raw(include_str!("../sql/copy_records.sql")).await?;
     let whole = stream.source.record_is_whole_transaction();
     let mut last = None;
-    for (_, entry) in batch.entries().filter(|(at, _)| differs[*at]) {
+    for (_, entry) in batch.entries().filter(|(at, _)| differs.has(*at)) {
         if last.replace(entry.record) == Some(entry.record) {
             continue;
         }
-        let (spooled, line) = batch.line(entry)?;
+        let (spooled, line) = reader.of(entry)?;
         records.record(&spooled.id, if whole { "-" } else { &line.line_id }, &spooled.raw);
         if let Some(bytes) = records.full() {
             sink.send(bytes).await?;

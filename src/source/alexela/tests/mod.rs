@@ -131,6 +131,17 @@ async fn contracts_are_listed_once_each_as_text() {
 }
 
 #[tokio::test]
+async fn contracts_beyond_any_fleets_are_refused_and_the_error_says_what_to_set() {
+    let many = Value::from((0..10_001).collect::<Vec<_>>()).to_string();
+    let setup = Setup::new(Strict::behaving(move |_, _| Some((200, many.clone())))).await;
+    let error = setup.source.partitions(SourceKind::AlexelaCard).await.unwrap_err().to_string();
+    assert!(error.contains("name those to be read in `contracts`"), "{error}");
+    let long = format!("[\"{}\"]", "1".repeat(101));
+    let setup = Setup::new(Strict::behaving(move |_, _| Some((200, long.clone())))).await;
+    assert!(setup.source.partitions(SourceKind::AlexelaCard).await.is_err());
+}
+
+#[tokio::test]
 async fn configured_contracts_are_not_asked_for() {
     let setup = Setup::with(Strict::new(), |c| c.contracts = vec!["7".to_owned()]).await;
     assert_eq!(setup.source.partitions(SourceKind::AlexelaCard).await.unwrap(), [Partition::contract("7")]);

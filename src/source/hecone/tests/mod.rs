@@ -249,6 +249,34 @@ async fn the_same_page_again_and_again_is_an_error_and_not_endless() {
 }
 
 #[tokio::test]
+async fn pages_of_new_rows_that_go_on_and_on_are_read_once_and_say_what_to_set() {
+    // Twenty thousand rows a page, and always three more pages to come.
+    let instead = |state: &mut vendor::Inside, _: &vendor::Seen| {
+        let from = (state.pages() - 1) * 20_000;
+        let rows: Vec<Value> = (from..from + 20_000).map(|id| json!({"id": id.to_string()})).collect();
+        Some((200, json!({"data": rows, "meta": {"total": from + 80_000}}).to_string()))
+    };
+    let setup = Setup::new(Vendor { instead, ..Vendor::new(&[]) }).await;
+    let (_, end) = setup.read(window(0, 6 * 3600)).await;
+    let error = end.unwrap_err().to_string();
+    assert!(error.contains("set `window` of this account smaller"), "{error}");
+    assert_eq!(setup.pages(), 14);
+}
+
+#[tokio::test]
+async fn a_page_larger_than_memory_allows_is_refused_once_and_says_what_to_set() {
+    let instead = |_: &mut vendor::Inside, _: &vendor::Seen| {
+        let row = format!("{{\"id\":\"1\",\"receipt\":\"{}\"}}", "x".repeat(3_000_000));
+        Some((200, format!("{{\"data\":[{}]}}", vec![row; 6].join(","))))
+    };
+    let setup = Setup::new(Vendor { instead, ..Vendor::new(&[]) }).await;
+    let (records, end) = setup.read(window(0, 60)).await;
+    let error = end.unwrap_err().to_string();
+    assert!(records.is_empty() && error.contains("page_limit"), "{error}");
+    assert_eq!(setup.pages(), 1);
+}
+
+#[tokio::test]
 async fn a_refused_token_is_renewed_once_and_the_page_asked_again() {
     let vendor = Vendor::new(&[1, 2, 3, 4, 5]);
     vendor.state.lock().unwrap().uses = 2;

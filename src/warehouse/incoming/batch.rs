@@ -1,0 +1,196 @@
+//! What a read brought, whole.
+
+use std::{borrow::Cow, io, ops::Range};
+
+use sha2::{Digest, Sha256};
+
+use super::{Entry, Incoming, Reject, finished, prefix, table::Found};
+use crate::{domain::Line, warehouse::spool::Spooled};
+
+/// What a read brought, whole.
+#[derive(Debug)]
+pub struct Batch {
+    pub(super) incoming: Incoming,
+    /// Digests of the ids of what cannot be normalized, in order.
+    rejected_ids: Vec<u64>,
+}
+
+/// How a row of the table meets what was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::warehouse) enum Meeting {
+    /// This entry is the same, content and all.
+    Same(usize),
+    /// This entry is its line, with other content.
+    Other(usize),
+    /// The transaction is there (its first entry is this one), this line of it is not, or not as it is.
+    Replaced(usize),
+    /// Not there.
+    Absent,
+}
+
+impl Batch {
+    pub(super) fn of(incoming: Incoming) -> Self {
+        let mut rejected_ids: Vec<_> = incoming.rejected.iter().filter_map(|rejected| rejected.id).collect();
+        rejected_ids.sort_unstable();
+        Self { incoming, rejected_ids }
+    }
+
+    /// Lines, and one for each record that cannot be normalized.
+    pub fn fetched(&self) -> u64 {
+        (self.incoming.entries.len() + self.incoming.rejected.len()) as u64
+    }
+
+    /// Lines whose key a later answer brought again.
+    pub fn duplicate(&self) -> u64 {
+        self.incoming.entries.iter().filter(|entry| entry.superseded()).count() as u64
+    }
+
+    /// Lines outside the window.
+    pub fn outside(&self) -> u64 {
+        self.entries().filter(|(_, entry)| entry.outside()).count() as u64
+    }
+
+    /// Records that cannot be normalized.
+    pub fn quarantined(&self) -> u64 {
+        self.incoming.rejected.len() as u64
+    }
+
+    /// A digest over the lines inside the window: over the sum of the digests of their contents, whatever their order.
+    pub fn digest(&self) -> Vec<u8> {
+        let inside = self.entries().filter(|(_, entry)| !entry.outside());
+        let (count, sum) = inside.fold((0u64, 0u64), |(n, sum), (_, entry)| (n + 1, sum.wrapping_add(entry.hash)));
+        let mut hasher = Sha256::new();
+        hasher.update(count.to_le_bytes());
+        hasher.update(sum.to_le_bytes());
+        hasher.finalize().to_vec()
+    }
+
+    /// Lines that stand, by number.
+    pub(in crate::warehouse) fn entries(&self) -> impl Iterator<Item = (usize, &Entry)> {
+        self.incoming.entries.iter().enumerate().filter(|(_, entry)| !entry.superseded())
+    }
+
+    /// How many entries there are, superseded ones too.
+    pub(in crate::warehouse) fn len(&self) -> usize {
+        self.incoming.entries.len()
+    }
+
+    /// What was read of a row of the table with this content.
+    pub(in crate::warehouse) fn meet(&self, id: &str, line_id: &str, content: &[u8]) -> io::Result<Meeting> {
+        let Incoming { entries, table, .. } = &self.incoming;
+        let whole = self.incoming.kind.record_is_whole_transaction();
+        let (key, content) = ((self.incoming.key)(id, if whole { "" } else { line_id }), prefix(content));
+        let same = |at: u32| self.incoming.unit_of(at as usize).find(|at| entries[*at].hash == content);
+        let found = table.find(key, |at| {
+            let entry = &entries[at as usize];
+            // The digests of key and content together are equal for the same line only; the key alone is looked at.
+            Ok(entry.key == key && (same(at).is_some() || self.is_of(entry, id, line_id)?))
+        })?;
+        let Found::Taken(_, at) = found else { return Ok(Meeting::Absent) };
+        if let Some(same) = same(at) {
+            return Ok(Meeting::Same(same));
+        }
+        Ok(if whole { Meeting::Replaced(at as usize) } else { Meeting::Other(at as usize) })
+    }
+
+    fn is_of(&self, entry: &Entry, id: &str, line_id: &str) -> io::Result<bool> {
+        let (its_id, its_line) = self.incoming.unit(entry)?;
+        Ok(its_id == id && (self.incoming.kind.record_is_whole_transaction() || its_line == line_id))
+    }
+
+    /// The entries that stand, those of one unit together: a transaction's where records are whole transactions.
+    pub(in crate::warehouse) fn units(&self) -> impl Iterator<Item = Range<usize>> {
+        let mut next = 0;
+        std::iter::from_fn(move || {
+            while next < self.len() {
+                let unit = self.incoming.unit_of(next);
+                next = unit.end;
+                if !self.incoming.entries[unit.start].superseded() {
+                    return Some(unit);
+                }
+            }
+            None
+        })
+    }
+
+    /// A line with its record.
+    #[cfg(test)]
+    pub(in crate::warehouse) fn line(&self, entry: &Entry) -> io::Result<(Spooled, Line)> {
+        self.incoming.line(entry)
+    }
+
+    /// Reads lines with their records, in order.
+    pub(in crate::warehouse) fn lines(&self) -> Lines<'_> {
+        Lines { incoming: &self.incoming, record: None }
+    }
+
+    /// Whether the transaction was brought, but as a record that cannot be normalized.
+    pub(in crate::warehouse) fn is_rejected(&self, id: &str) -> bool {
+        !self.rejected_ids.is_empty() && self.rejected_ids.binary_search(&(self.incoming.key)(id, "")).is_ok()
+    }
+
+    /// The ids that the read brought, in order or not.
+    pub(in crate::warehouse) fn ids(&self) -> io::Result<Ids> {
+        let mut ids = self.rejected_ids.clone();
+        ids.reserve_exact(self.incoming.spool.len());
+        for number in 0..self.incoming.spool.len() {
+            ids.push((self.incoming.key)(&self.incoming.spool.id(number)?, ""));
+        }
+        ids.sort_unstable();
+        Ok(Ids { ids, key: self.incoming.key })
+    }
+
+    /// Whether every record that cannot be normalized has at least its id.
+    pub(in crate::warehouse) fn knows_every_id(&self) -> bool {
+        self.incoming.rejected.iter().all(|rejected| rejected.id.is_some())
+    }
+
+    /// The digests of the records for the quarantine, each once, in order, with the number of such a record.
+    pub(in crate::warehouse) fn rejected(&self) -> Vec<(&[u8], usize)> {
+        let rejected = self.incoming.rejected.iter().enumerate();
+        let mut rejected: Vec<_> = rejected.map(|(number, rejected)| (&rejected.fingerprint[..], number)).collect();
+        rejected.sort_unstable();
+        rejected.dedup_by_key(|(fingerprint, _)| *fingerprint);
+        rejected
+    }
+
+    /// A record for the quarantine.
+    pub(in crate::warehouse) fn reject(&self, number: usize) -> io::Result<Cow<'_, Reject>> {
+        self.incoming.rejects.get(number)
+    }
+}
+
+/// Reads lines with their records, each record once as long as its lines follow each other.
+#[derive(Debug)]
+pub(in crate::warehouse) struct Lines<'b> {
+    incoming: &'b Incoming,
+    record: Option<(u32, Cow<'b, Spooled>)>,
+}
+
+impl Lines<'_> {
+    /// The line of an entry, and its record.
+    pub(in crate::warehouse) fn of(&mut self, entry: &Entry) -> io::Result<(&Spooled, Line)> {
+        let record = match self.record.take() {
+            Some((number, record)) if number == entry.record => record,
+            _ => self.incoming.spool.get(entry.record as usize)?,
+        };
+        let (_, record) = self.record.insert((entry.record, record));
+        let line = record.lines.get(usize::from(entry.place)).cloned();
+        let line = line.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no such line"))?;
+        Ok((record, finished(line, entry)))
+    }
+}
+
+/// The ids of a read, by their digests.
+#[derive(Debug)]
+pub(in crate::warehouse) struct Ids {
+    ids: Vec<u64>,
+    key: fn(&str, &str) -> u64,
+}
+
+impl Ids {
+    /// Whether this one is among them.
+    pub(in crate::warehouse) fn has(&self, id: &str) -> bool {
+        self.ids.binary_search(&(self.key)(id, "")).is_ok()
+    }
+}

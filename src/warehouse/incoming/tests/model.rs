@@ -1,0 +1,142 @@
+//! The compact index against a model that holds everything, also where digests of keys collide.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// A record in few words: id, products or articles, quantity.
+type Small = (u8, Vec<u8>, i64);
+
+/// What is fed: answers, each complete or given up.
+type Answers = Vec<(Vec<Small>, bool)>;
+
+const PRODUCTS: [&str; 4] = ["d", "d#2", "e", "-"];
+
+fn small(kind: SourceKind, (id, places, quantity): &Small) -> Record {
+    let id = format!("t{id}");
+    let raw = format!("{{\"id\":\"{id}\",\"q\":{quantity}}}");
+    let mut named = BTreeSet::new();
+    let lines = places
+        .iter()
+        .map(|place| PRODUCTS[usize::from(*place) % PRODUCTS.len()])
+        .filter(|product| named.insert(*product))
+        .map(|product| line(product, 5 + quantity % 3, *quantity));
+    let lines = if kind == SourceKind::HecOne { lines.collect() } else { lines.take(1).collect() };
+    record(&id, &raw, lines)
+}
+
+/// id and line → content, with all that is wrong about it.
+type Model = BTreeMap<(String, String), ([u8; 16], bool)>;
+
+/// What stands in the end; how many lines came, and how many of them a later image replaced.
+fn model(kind: SourceKind, answers: &Answers) -> (Model, u64, u64) {
+    type Groups = BTreeMap<(String, String), Vec<(Line, Box<str>)>>;
+    let (mut all, mut fetched, mut duplicate) = (Model::new(), 0, 0);
+    for (records, _) in answers.iter().filter(|(_, complete)| *complete) {
+        let mut groups = Groups::new();
+        for record in records.iter().map(|record| small(kind, record)) {
+            let Outcome::Lines(lines) = record.outcome else { continue };
+            fetched += lines.len() as u64;
+            if kind == SourceKind::HecOne {
+                let before = all.len();
+                all.retain(|(id, _), _| *id != record.id);
+                duplicate += (before - all.len()) as u64;
+                for line in lines {
+                    let content = line.content_hash(&record.raw);
+                    all.insert((record.id.clone(), line.line_id), (content, false));
+                }
+            } else {
+                for line in lines {
+                    let key = (record.id.clone(), line.line_id.clone());
+                    groups.entry(key).or_default().push((line, record.raw.clone()));
+                }
+            }
+        }
+        let mut taken: BTreeSet<_> = groups.keys().cloned().collect();
+        for ((id, product), mut alike) in groups {
+            alike.sort_by_key(|(line, raw)| (line.identity_hash(), line.content_hash(raw)));
+            let contents: Vec<_> = alike.iter().map(|(line, raw)| line.content_hash(raw)).collect();
+            let mut next = 1;
+            for (place, (mut line, raw)) in alike.into_iter().enumerate() {
+                let identical = contents.iter().filter(|content| **content == contents[place]).count() > 1;
+                while next > 1 && !taken.insert((id.clone(), numbered(&product, next))) {
+                    next += 1;
+                }
+                line.line_id = numbered(&product, next);
+                next += 1;
+                if identical {
+                    line.quality.insert(Flag::IdenticalLines);
+                }
+                let content = (line.content_hash(&raw), identical);
+                duplicate += u64::from(all.insert((id.clone(), line.line_id), content).is_some());
+            }
+        }
+    }
+    (all, fetched, duplicate)
+}
+
+fn colliding(id: &str, line_id: &str) -> Key {
+    key(id, line_id) % 3
+}
+
+fn agrees(kind: SourceKind, answers: &Answers, key: fn(&str, &str) -> Key, budget: usize) -> Result<(), TestCaseError> {
+    let mut incoming = Incoming { key, spool: Spool::new(budget), ..Incoming::new(kind, window()) };
+    for (records, complete) in answers {
+        for part in records.chunks(3) {
+            incoming.records(part.iter().map(|record| small(kind, record)).collect()).expect("room");
+        }
+        if *complete {
+            incoming.complete().expect("spooled");
+        } else {
+            incoming.restart();
+        }
+    }
+    let batch = incoming.finish();
+    let (model, fetched, duplicate) = model(kind, answers);
+    prop_assert_eq!((batch.fetched(), batch.duplicate()), (fetched, duplicate));
+    let mut there = Model::new();
+    for (at, entry) in batch.entries() {
+        let (spooled, line) = batch.line(entry).expect("spooled");
+        let content = line.content_hash(&spooled.raw);
+        let identical = line.quality.contains(&Flag::IdenticalLines);
+        prop_assert_eq!(batch.meet(&spooled.id, &line.line_id, &content).expect("spooled"), Meeting::Same(at));
+        let other = batch.meet(&spooled.id, &line.line_id, &[9; 16]).expect("spooled");
+        match other {
+            Meeting::Other(found) => prop_assert_eq!(found, at),
+            Meeting::Replaced(first) => prop_assert!(batch.incoming.unit_of(first).contains(&at)),
+            Meeting::Same(_) | Meeting::Absent => prop_assert!(false, "{:?} for other content", other),
+        }
+        prop_assert!(there.insert((spooled.id, line.line_id), (content, identical)).is_none(), "a key twice");
+    }
+    prop_assert_eq!(&there, &model);
+    for id in (0..8).map(|id| format!("t{id}")) {
+        let known = kind == SourceKind::HecOne && model.keys().any(|(there, _)| *there == id);
+        for line_id in ["d", "d#2", "d#3", "e", "-", "zz"] {
+            let meeting = batch.meet(&id, line_id, &[9; 16]).expect("spooled");
+            match meeting {
+                Meeting::Other(_) => prop_assert!(model.contains_key(&(id.clone(), line_id.to_owned()))),
+                Meeting::Replaced(_) => prop_assert!(known),
+                Meeting::Absent => prop_assert!(!known && !model.contains_key(&(id.clone(), line_id.to_owned()))),
+                Meeting::Same(_) => prop_assert!(false, "no line has this content"),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn any_answers() -> impl Strategy<Value = Answers> {
+    let record = (0u8..6, prop::collection::vec(0u8..4, 1..4), 1i64..5);
+    prop::collection::vec((prop::collection::vec(record, 0..14), prop::bool::weighted(0.8)), 0..5)
+}
+
+proptest! {
+    #[test]
+    fn the_index_agrees_with_a_model_that_holds_everything(
+        answers in any_answers(), hecone: bool, collide: bool, budget in prop_oneof![Just(0usize), Just(1 << 20)],
+    ) {
+        let kind = if hecone { SourceKind::HecOne } else { SourceKind::AlexelaCard };
+        agrees(kind, &answers, if collide { colliding } else { key }, budget)?;
+    }
+}
