@@ -147,6 +147,41 @@ mod tests {
         assert_eq!(halves, Some((window(0, 86_400), window(86_400, 3 * 86_400))));
     }
 
+    #[test]
+    fn halves_are_cut_at_a_multiple_of_the_unit_or_not_at_all() {
+        let halves = |start, end, unit| window(start, end).halves(Duration::from_secs(unit));
+        assert_eq!(halves(0, 100, 10), Some((window(0, 50), window(50, 100))));
+        assert_eq!(halves(3, 100, 10), Some((window(3, 50), window(50, 100))));
+        assert_eq!(
+            halves(5, 19, 10),
+            Some((window(5, 10), window(10, 19))),
+            "the next multiple, where the first is outside"
+        );
+        assert_eq!(halves(-25, -5, 10), Some((window(-25, -20), window(-20, -5))));
+        assert_eq!(halves(10, 20, 10), None, "no multiple inside");
+        assert_eq!(halves(11, 19, 10), None);
+        assert_eq!(halves(0, 100, 0), None);
+    }
+
+    #[test]
+    fn a_grid_counts_its_cells_from_1970_before_it_too() {
+        let day = Grid::days(1).unwrap();
+        assert_eq!(day, Grid::new(Duration::from_hours(24)).unwrap());
+        assert_eq!(day.cell(at(86_399)), Some(window(0, 86_400)));
+        assert_eq!(day.cell(at(86_400)), Some(window(86_400, 172_800)));
+        assert_eq!(day.cell(at(-1)), Some(window(-86_400, 0)));
+        assert_eq!(Grid::days(7).unwrap().cell(at(0)), Some(window(0, 7 * 86_400)));
+        assert_eq!((Grid::days(0), Grid::new(Duration::from_millis(999))), (None, None));
+        assert!(Grid::new(Duration::from_secs(1)).is_some());
+    }
+
+    #[test]
+    fn a_window_tells_its_length_and_shows_both_ends() {
+        let window = window(0, 90);
+        assert_eq!(window.length(), TimeDelta::seconds(90));
+        assert_eq!(window.to_string(), "[1970-01-01T00:00:00Z, 1970-01-01T00:01:30Z)");
+    }
+
     proptest! {
         #[test]
         fn cells_tile_a_stretch_without_hole_or_overlap(start in -1_000_000i64..1_000_000, length in 1i64..500_000, cell in 1u64..100_000) {
