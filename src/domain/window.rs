@@ -63,8 +63,7 @@ impl Window {
         let unit = i64::try_from(unit.as_millis()).ok().filter(|u| *u > 0)?;
         let (start, end) = (self.start.timestamp_millis(), self.end.timestamp_millis());
         let middle = (start + (end - start) / 2).div_euclid(unit) * unit;
-        let cut = [middle, middle + unit].into_iter().find(|c| start < *c && *c < end)?;
-        let cut = DateTime::from_timestamp_millis(cut)?;
+        let cut = DateTime::from_timestamp_millis(if start < middle { middle } else { middle + unit })?;
         Some((Self::new(self.start, cut)?, Self::new(cut, self.end)?))
     }
 }
@@ -152,11 +151,9 @@ mod tests {
         let halves = |start, end, unit| window(start, end).halves(Duration::from_secs(unit));
         assert_eq!(halves(0, 100, 10), Some((window(0, 50), window(50, 100))));
         assert_eq!(halves(3, 100, 10), Some((window(3, 50), window(50, 100))));
-        assert_eq!(
-            halves(5, 19, 10),
-            Some((window(5, 10), window(10, 19))),
-            "the next multiple, where the first is outside"
-        );
+        assert_eq!(halves(5, 19, 10), Some((window(5, 10), window(10, 19))));
+        assert_eq!(halves(8, 11, 10), Some((window(8, 10), window(10, 11))), "the next multiple");
+        assert_eq!(halves(10, 21, 10), Some((window(10, 20), window(20, 21))));
         assert_eq!(halves(-25, -5, 10), Some((window(-25, -20), window(-20, -5))));
         assert_eq!(halves(10, 20, 10), None, "no multiple inside");
         assert_eq!(halves(11, 19, 10), None);

@@ -11,6 +11,8 @@ mod fuzz;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod lease;
+#[cfg(test)]
 mod load;
 #[cfg(test)]
 mod whole;
