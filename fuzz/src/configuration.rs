@@ -8,24 +8,27 @@ use fuelsync::{
 /// Between the file's text and the variables, one a line as `NAME=VALUE`.
 const VARIABLES: &str = "\n%%\n";
 
-/// How a secret is given beside what the fuzzer makes up: lines of a file, variables. `@` stands for it.
+/// How a secret is given beside what the fuzzer makes up: lines of a file, variables. `{}` stands for it.
 const SECRETS: [(&str, &[(&str, &str)]); 16] = [
-    ("", &[("HECONE__0__CLIENT_SECRET", "@"), ("ALEXELA__0__PSK", "@"), ("DATABASE__PASSWORD", "@")]),
-    ("", &[("DATABASE__URL", "postgres://fuelsync:@@host/fleet"), ("PRIVACY__HASH_KEY", "@")]),
-    ("", &[("DATABASE__URL", "postgres://fuelsync@host/fleet?password=@")]),
-    ("", &[("HTTP__PROXY", "http://user:@@proxy:3128"), ("ALEXELA__0__BASE_URL", "https://host/api/v1?token=@")]),
-    ("", &[("ALEXLA__0__PSK", "@"), ("ALEXELA__PSK", "@"), ("ALEXELA__0__PSK__X", "@"), ("DATABASE__PASWORD", "@")]),
-    ("[[alexela]]\npsk = \"@\"", &[]),
-    ("[[hecone]]\nname = \"north\"\nclient_secret = '''@'''", &[]),
-    ("[database]\nurl = \"postgres://fuelsync:@@host/fleet\"\npassword = \"@\"", &[]),
-    ("[privacy]\ndriver_name = \"hash\"\nhash_key = [\"@\"]", &[]),
-    ("[[alexela]]\npsk = { is = \"@\" }\nsecret = \"@\"", &[]),
-    ("[[hecone]]\nbase_url = \"https://user:@@host/\"\n[http]\nproxy = \"http://proxy/?@\"", &[]),
-    ("[[alexela]]\npsk = \"@", &[]),
-    ("[[alexela]]\npsk = @", &[]),
-    ("[alexela]\npsk = \"@\"", &[]),
-    ("[database]\nurl = \"mysql://fuelsync:@@host/fleet\"", &[("DATABASE__URL", " @://host")]),
-    ("[[alexela]]\npsk = \"@\"", &[("ALEXELA__0__PSK", "@"), ("ALEXELA__1__PSK", "@")]),
+    ("", &[("HECONE__0__CLIENT_SECRET", "{}"), ("ALEXELA__0__PSK", "{}"), ("DATABASE__PASSWORD", "{}")]),
+    ("", &[("DATABASE__URL", "postgres://fuelsync:{}@host/fleet"), ("PRIVACY__HASH_KEY", "{}")]),
+    ("", &[("DATABASE__URL", "postgres://fuelsync@host/fleet?password={}")]),
+    ("", &[("HTTP__PROXY", "http://user:{}@proxy:3128"), ("ALEXELA__0__BASE_URL", "https://host/api/v1?token={}")]),
+    (
+        "",
+        &[("ALEXLA__0__PSK", "{}"), ("ALEXELA__PSK", "{}"), ("ALEXELA__0__PSK__X", "{}"), ("DATABASE__PASWORD", "{}")],
+    ),
+    ("[[alexela]]\npsk = \"{}\"", &[]),
+    ("[[hecone]]\nname = \"north\"\nclient_secret = '''{}'''", &[]),
+    ("[database]\nurl = \"postgres://fuelsync:{}@host/fleet\"\npassword = \"{}\"", &[]),
+    ("[privacy]\ndriver_name = \"hash\"\nhash_key = [\"{}\"]", &[]),
+    ("[[alexela]]\npsk = { is = \"{}\" }\nsecret = \"{}\"", &[]),
+    ("[[hecone]]\nbase_url = \"https://user:{}@host/\"\n[http]\nproxy = \"http://proxy/?{}\"", &[]),
+    ("[[alexela]]\npsk = \"{}", &[]),
+    ("[[alexela]]\npsk = {}", &[]),
+    ("[alexela]\npsk = \"{}\"", &[]),
+    ("[database]\nurl = \"mysql://fuelsync:{}@host/fleet\"", &[("DATABASE__URL", " {}://host")]),
+    ("[[alexela]]\npsk = \"{}\"", &[("ALEXELA__0__PSK", "{}"), ("ALEXELA__1__PSK", "{}")]),
 ];
 
 const SECRET: &str = "canary-5f3c9a7be1";
@@ -40,11 +43,7 @@ pub fn configuration(data: &[u8]) {
         return;
     }
     let secret = if how & 128 == 0 { SECRET.to_owned() } else { SECRET.repeat(8) };
-    let filled = |text: &str| match text.split_once("@@") {
-        // Of two, the second is the one before a host.
-        Some((before, after)) => format!("{before}{secret}@{after}"),
-        None => text.replace(" @", &format!(" {secret}")).replace('@', &secret),
-    };
+    let filled = |text: &str| text.replace("{}", &secret);
     let (file, given) = SECRETS[usize::from(how % 16)];
     let (text, variables) = rest.split_once(VARIABLES).unwrap_or((rest, ""));
     let text = format!("{text}\n{}\n", file.lines().map(&filled).collect::<Vec<_>>().join("\n"));

@@ -12,6 +12,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 #[path = "../../fuzz/src/lib.rs"]
+#[expect(unreachable_pub, reason = "a library of its own in fuzz/")]
 mod targets;
 
 /// Damaged copies of each seed.
