@@ -8,7 +8,7 @@ const MICROS: i64 = 1_000_000;
 pub fn dates(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let read = date(text);
-    let expected = naive(text);
+    let expected = naive(text).map(|(is_none, micros)| (!is_none).then_some(micros));
     assert_eq!(read.as_ref().ok().map(|at| at.map(|at| at.timestamp_micros())), expected, "{text:?}");
     let Ok(Some(at)) = read else { return };
     assert_eq!(at.timestamp_subsec_nanos() % 1_000, 0, "the database keeps microseconds");
@@ -19,8 +19,8 @@ pub fn dates(data: &[u8]) {
     }
 }
 
-/// Microseconds since 1970: none within for the date that stands for none, none at all for what is no date-time.
-fn naive(text: &str) -> Option<Option<i64>> {
+/// Whether it is the date that stands for none, and microseconds since 1970; nothing for what is no date-time.
+fn naive(text: &str) -> Option<(bool, i64)> {
     let text: Vec<char> = text.trim().chars().collect();
     let (day, rest) = text.split_at_checked(10)?;
     let day: String = day.iter().collect();
@@ -44,7 +44,7 @@ fn naive(text: &str) -> Option<Option<i64>> {
         Some(_) => return None,
     };
     let is_none = (year, month, day_of_month) == (1, 1, 1);
-    Some((!is_none).then_some(days * 86_400 * MICROS + micros))
+    Some((is_none, days * 86_400 * MICROS + micros))
 }
 
 /// From the first day of the year 0.

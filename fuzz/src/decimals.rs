@@ -6,6 +6,8 @@ use fuelsync::domain::{Amount, AmountError};
 const DIGITS: usize = 18;
 /// An exponent beyond this decides by itself, with no more digits than a fuzzer writes.
 const ENDLESS: i64 = 100_000;
+/// So many zeros behind digits of which one is none.
+const FAR: usize = 50_000;
 
 /// A text. What is read is what the digits say, rounded half to even at the fourth decimal; what is shown reads back and
 /// is what `numeric(18,4)` prints; sums are exact or refused.
@@ -64,16 +66,14 @@ fn naive(text: &str) -> Result<(String, bool), AmountError> {
         return zero();
     }
     // The digits before the place of the ten-thousandths, and those behind it.
-    let point = whole.len() as i64 + exponent + 4;
-    let (kept, rest) = if point < 0 {
-        (String::new(), "0".to_owned() + &digits)
-    } else {
-        let point = point as usize;
-        if point > digits.len() + ENDLESS as usize / 2 {
-            return Err(AmountError::DoesNotFit);
+    let point = i64::try_from(whole.len()).unwrap_or(i64::MAX).saturating_add(exponent + 4);
+    let (kept, rest) = match usize::try_from(point) {
+        Err(_) => (String::new(), "0".to_owned() + &digits),
+        Ok(point) if point > digits.len() + FAR => return Err(AmountError::DoesNotFit),
+        Ok(point) => {
+            let padded = format!("{digits:0<point$}");
+            (padded[..point].to_owned(), padded[point..].to_owned())
         }
-        let padded = format!("{digits:0<point$}");
-        (padded[..point].to_owned(), padded[point..].to_owned())
     };
     let mut kept: Vec<u8> = kept.trim_start_matches('0').bytes().map(|digit| digit - b'0').collect();
     let rest = rest.trim_end_matches('0');

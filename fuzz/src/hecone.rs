@@ -39,7 +39,9 @@ pub fn hecone_document(data: &[u8]) {
             }
         }
     }
-    rows.iter().for_each(|raw| record(raw, *rules));
+    for raw in &rows {
+        record(raw, *rules);
+    }
 }
 
 /// The privacy rules, then a document that should hold one transaction. What is taken for it is JSON and stands so in the

@@ -69,7 +69,9 @@ pub(crate) fn check(raw: &str, normalize: impl Fn(&str) -> Record) {
         (Outcome::Lines(lines), Outcome::Lines(again)) => {
             let without_nul = |lines: &[Line]| {
                 let mut lines = lines.to_vec();
-                lines.iter_mut().for_each(|line| _ = line.quality.remove(&Flag::NulRemoved));
+                for line in &mut lines {
+                    line.quality.remove(&Flag::NulRemoved);
+                }
                 lines
             };
             assert_eq!(without_nul(lines), without_nul(again));
