@@ -12,7 +12,8 @@
 //!
 //! [`domain`] holds the types that all of them speak; [`clock`] is the only place that asks for the time. [`embedded`]
 //! and [`sandbox`] are for demonstration and tests: a private `PostgreSQL` and both vendors' servers. [`failpoint`] is
-//! where tests kill the program or plant a fault in it; in a release it is nothing.
+//! where tests kill the program or plant a fault in it; in a release it is nothing. `fuzzing` is what `fuzz/` calls, and
+//! is there with the feature of that name only.
 
 pub mod app;
 pub mod cli;
@@ -21,6 +22,9 @@ pub mod config;
 pub mod domain;
 pub mod embedded;
 pub mod failpoint;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod http;
 pub mod lifecycle;
 pub mod logging;

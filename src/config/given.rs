@@ -218,7 +218,8 @@ impl<'v> Given<'v> {
             Self::Typed(_) => return Err(wrong()),
         };
         let mut fields = BTreeMap::new();
-        for (name, pointers) in table {
+        // In the order of their names, so that of two faults the same one is said each time.
+        for (name, pointers) in table.iter().collect::<BTreeMap<_, _>>() {
             if !Pointers::knows(name) {
                 let hint = super::suggest::did_you_mean(name, Pointers::NAMES.iter().copied());
                 return Err(format!("with the unknown field {name:?}{hint}"));

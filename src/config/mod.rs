@@ -115,6 +115,12 @@ impl Loaded {
     pub fn load(path: Option<&Path>, env: impl Iterator<Item = (String, String)>) -> Result<Self, Faults> {
         locate::load(path, env, false)
     }
+
+    /// As [`Config::from_text`], with origins.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn from_text(text: &str, env: Vec<(String, String)>) -> Result<Self, Faults> {
+        read_all(Some(("text".into(), text)), env, false)
+    }
 }
 
 /// Reads a configuration from a file's text, if any, and the variables.

@@ -21,6 +21,9 @@ use super::{
 /// No secret is longer; what is longer is the wrong file.
 const MOST_BYTES: u64 = 64 << 10;
 
+/// Schemes that are taken for the database's by mistake, and are named then.
+const FOREIGN: [&str; 8] = ["mysql", "mariadb", "mssql", "sqlserver", "sqlite", "jdbc", "http", "https"];
+
 impl Section<'_> {
     /// A secret, from its key or from the file that `<name>_file` names.
     pub(super) fn secret(&mut self, name: &str) -> Option<SecretString> {
@@ -126,7 +129,11 @@ fn unfit(secret: &str, key: &Key) -> Option<String> {
         Type::Server if secret.trim() == "embedded" => None,
         Type::Server => match Url::parse(secret.trim()) {
             Ok(url) if ["postgres", "postgresql"].contains(&url.scheme()) => None,
-            Ok(url) => Some(format!("an address that starts with {}:", url.scheme())),
+            // What stands before the first colon of another text may be a password.
+            Ok(url) if FOREIGN.contains(&url.scheme()) => {
+                Some(format!("an address that starts with {}:", url.scheme()))
+            }
+            Ok(_) => Some("an address that starts with something else".to_owned()),
             Err(e) => Some(format!("a text that is no address ({e})")),
         },
         _ => None,

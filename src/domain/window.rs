@@ -63,8 +63,7 @@ impl Window {
         let unit = i64::try_from(unit.as_millis()).ok().filter(|u| *u > 0)?;
         let (start, end) = (self.start.timestamp_millis(), self.end.timestamp_millis());
         let middle = (start + (end - start) / 2).div_euclid(unit) * unit;
-        let cut = [middle, middle + unit].into_iter().find(|c| start < *c && *c < end)?;
-        let cut = DateTime::from_timestamp_millis(cut)?;
+        let cut = DateTime::from_timestamp_millis(if start < middle { middle } else { middle + unit })?;
         Some((Self::new(self.start, cut)?, Self::new(cut, self.end)?))
     }
 }
@@ -145,6 +144,39 @@ mod tests {
         assert_eq!(window(0, 86_400).halves(Duration::from_hours(24)), None);
         let halves = window(0, 3 * 86_400).halves(Duration::from_hours(24));
         assert_eq!(halves, Some((window(0, 86_400), window(86_400, 3 * 86_400))));
+    }
+
+    #[test]
+    fn halves_are_cut_at_a_multiple_of_the_unit_or_not_at_all() {
+        let halves = |start, end, unit| window(start, end).halves(Duration::from_secs(unit));
+        assert_eq!(halves(0, 100, 10), Some((window(0, 50), window(50, 100))));
+        assert_eq!(halves(3, 100, 10), Some((window(3, 50), window(50, 100))));
+        assert_eq!(halves(5, 19, 10), Some((window(5, 10), window(10, 19))));
+        assert_eq!(halves(8, 11, 10), Some((window(8, 10), window(10, 11))), "the next multiple");
+        assert_eq!(halves(10, 21, 10), Some((window(10, 20), window(20, 21))));
+        assert_eq!(halves(-25, -5, 10), Some((window(-25, -20), window(-20, -5))));
+        assert_eq!(halves(10, 20, 10), None, "no multiple inside");
+        assert_eq!(halves(11, 19, 10), None);
+        assert_eq!(halves(0, 100, 0), None);
+    }
+
+    #[test]
+    fn a_grid_counts_its_cells_from_1970_before_it_too() {
+        let day = Grid::days(1).unwrap();
+        assert_eq!(day, Grid::new(Duration::from_hours(24)).unwrap());
+        assert_eq!(day.cell(at(86_399)), Some(window(0, 86_400)));
+        assert_eq!(day.cell(at(86_400)), Some(window(86_400, 172_800)));
+        assert_eq!(day.cell(at(-1)), Some(window(-86_400, 0)));
+        assert_eq!(Grid::days(7).unwrap().cell(at(0)), Some(window(0, 7 * 86_400)));
+        assert_eq!((Grid::days(0), Grid::new(Duration::from_millis(999))), (None, None));
+        assert!(Grid::new(Duration::from_secs(1)).is_some());
+    }
+
+    #[test]
+    fn a_window_tells_its_length_and_shows_both_ends() {
+        let window = window(0, 90);
+        assert_eq!(window.length(), TimeDelta::seconds(90));
+        assert_eq!(window.to_string(), "[1970-01-01T00:00:00Z, 1970-01-01T00:01:30Z)");
     }
 
     proptest! {

@@ -114,4 +114,22 @@ mod tests {
         offset.observe(at(101_000), at(11_000), at(11_400), now + Duration::from_mins(10));
         assert_eq!(offset.get(), TimeDelta::milliseconds(90_300));
     }
+
+    #[test]
+    fn a_clock_that_stepped_back_during_the_exchange_says_nothing() {
+        assert_eq!(observed(100_000, 10_001, 10_000).seen(), None);
+        // An exchange that took no time says the most.
+        assert_eq!(observed(100_000, 10_000, 10_000).get(), TimeDelta::milliseconds(90_500));
+    }
+
+    #[test]
+    fn a_correction_that_was_not_at_fault_is_believed_again_at_once() {
+        let now = SystemClock.monotonic();
+        let mut offset = observed(100_000, 10_000, 10_400);
+        offset.distrust(now);
+        offset.trust();
+        assert_eq!(offset.get(), TimeDelta::zero());
+        offset.observe(at(101_000), at(11_000), at(11_400), now);
+        assert_eq!(offset.get(), TimeDelta::milliseconds(90_300));
+    }
 }

@@ -12,7 +12,7 @@ mod fields;
 pub mod hecone;
 mod json;
 mod protect;
-mod time;
+pub(crate) mod time;
 
 use std::sync::Arc;
 

@@ -92,9 +92,9 @@ pub fn plan(rules: &Rules<'_>, standing: &Standing<'_>) -> Plan {
     plan.advance =
         (standing.watermark.is_none_or(|watermark| watermark < position) && position > rules.start).then_some(position);
 
-    // Without a watermark nothing was read in order yet: the head begins at the floor.
+    // Without a watermark nothing was read in order yet: the position, and so the head, is the floor.
     // A watermark ahead of the present (a clock that was wrong once) does not keep the present from being read.
-    let head = if position > floor { (position.min(present) - rules.overlap).max(floor) } else { floor };
+    let head = (position.min(present) - rules.overlap).max(floor);
     let mut blocked = false;
     for tile in tiles(rules, standing, floor) {
         let Some(served) = clip(tile.window, oldest_served(standing, tile.window), present) else { continue };
@@ -105,7 +105,7 @@ pub fn plan(rules: &Rules<'_>, standing: &Standing<'_>) -> Plan {
         }
         if tile.entry.is_some_and(|entry| entry.is_claimed) {
             // A backfill is at it; what lies behind must wait for it, or the watermark would pass a window not read.
-            blocked |= in_head && tile.window.end() > position;
+            blocked |= tile.window.end() > position;
             continue;
         }
         if blocked {
@@ -175,7 +175,6 @@ fn tiles<'a>(rules: &Rules<'_>, standing: &Standing<'a>, floor: DateTime<Utc>) -
     let new = reach.minus(standing.ledger.iter().map(|entry| entry.window));
     tiles
         .extend(new.into_iter().flat_map(|stretch| rules.grid.cut(stretch)).map(|window| Tile { window, entry: None }));
-    tiles.retain(|tile| tile.window.start() < standing.present);
     tiles.sort_unstable_by_key(|tile| tile.window);
     tiles
 }

@@ -7,7 +7,11 @@ mod support;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod harness;
+#[cfg(test)]
+mod lease;
 #[cfg(test)]
 mod load;
 #[cfg(test)]

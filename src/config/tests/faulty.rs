@@ -173,3 +173,26 @@ fn a_missing_secret_names_both_of_its_spellings() {
         ["hecone[0].client_secret: nothing; client_secret or client_secret_file is required"]
     );
 }
+
+#[test]
+fn a_secret_in_place_of_the_databases_address_is_not_told() {
+    for (url, found) in [
+        ("canary-5f3c:x", "an address that starts with something else"),
+        ("canary-5f3c://host/fleet", "an address that starts with something else"),
+        ("jdbc:postgresql://host/fleet?password=canary-5f3c", "an address that starts with jdbc:"),
+        ("canary-5f3c", "a text that is no address (relative URL without a base)"),
+    ] {
+        let faults = load(&format!("[database]\nurl = \"{url}\"\n"), &[]).expect_err("a fault");
+        assert_eq!(faults.all()[0].found, found);
+    }
+}
+
+#[test]
+fn the_same_text_has_the_same_faults_each_time() {
+    let fields = "[[hecone]]\n[hecone.fields]\nzone = \"/a\"\ncolour = \"/b\"\ncard_number = \"card\"\n";
+    for _ in 0..16 {
+        let faults = load(fields, &[]).expect_err("a fault");
+        let found = faults.all().iter().find(|fault| fault.key == "hecone[0].fields").map(|fault| fault.found.as_str());
+        assert_eq!(found, Some("a table: card_number with \"card\", which is no JSON pointer"));
+    }
+}

@@ -85,6 +85,13 @@ mod tests {
         );
     }
 
+    #[test]
+    fn the_next_day_is_the_day_after_over_the_ends_of_months_too() {
+        assert_eq!(next_day(at("2026-11-21T00:00:00Z")), at("2026-11-22T00:00:00Z"));
+        assert_eq!(next_day(at("2028-02-28T00:00:00Z")), at("2028-02-29T00:00:00Z"));
+        assert_eq!(next_day(at("2026-12-31T00:00:00Z")), at("2027-01-01T00:00:00Z"));
+    }
+
     proptest! {
         #[test]
         fn widening_holds_the_stretch_and_is_done_once(start in -4_000_000_000_000i64..4_000_000_000_000, length in 1i64..9_000_000_000) {

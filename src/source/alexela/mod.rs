@@ -8,6 +8,8 @@
 mod calendar;
 mod client;
 mod examine;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 pub mod normalize;
 mod read;
 mod report;

@@ -46,12 +46,18 @@ pub(super) async fn page(body: Body) -> Result<Page, HttpError> {
         }
         rows.push(row);
     }
-    let rest = records.finish()?;
-    let is_page = rest.listed || ["meta", "_links"].iter().any(|name| rest.member(name).is_some());
-    if !is_page {
-        return Err(HttpError::Malformed("it has no list (data)".to_owned()));
+    Page::of(rows, &records.finish()?)
+}
+
+impl Page {
+    /// The page that a whole document is.
+    pub(super) fn of(rows: Vec<String>, rest: &Rest) -> Result<Self, HttpError> {
+        let is_page = rest.listed || ["meta", "_links"].iter().any(|name| rest.member(name).is_some());
+        if !is_page {
+            return Err(malformed("it has no list (data)"));
+        }
+        Ok(Self { total: total(rest, rows.len() as u64), next: next(rest), rows })
     }
-    Ok(Page { total: total(&rest, rows.len() as u64), next: next(&rest), rows })
 }
 
 /// The total, under one of its names. A `count` is one only when it is more than the page has: elsewhere it counts the
@@ -100,16 +106,18 @@ pub(super) fn follow(next: &str, page: &Url, offset: u64) -> Option<Url> {
 /// when the answer holds none.
 pub(super) async fn one(body: Body) -> Result<Option<String>, HttpError> {
     let text = String::from_utf8(body.bytes(ONE).await?).map_err(|_| malformed("it is not UTF-8"))?;
+    one_of(&text)
+}
+
+/// The one transaction in a document.
+pub(super) fn one_of(text: &str) -> Result<Option<String>, HttpError> {
     if text.trim().is_empty() {
         return Ok(None);
     }
-    if has_too_many(&text) {
+    if has_too_many(text) {
         return Err(HttpError::Excessive("a transaction of more than 20000 values".to_owned()));
     }
-    one_of(text.trim_start_matches('\u{feff}').trim())
-}
-
-fn one_of(text: &str) -> Result<Option<String>, HttpError> {
+    let text = text.trim_start_matches('\u{feff}').trim();
     let text = match text.as_bytes().first() {
         Some(b'{') => {
             let members: HashMap<String, &RawValue> =

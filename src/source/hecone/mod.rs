@@ -9,6 +9,8 @@ mod answer;
 mod auth;
 mod client;
 mod examine;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 pub mod normalize;
 mod pages;
 mod pointers;

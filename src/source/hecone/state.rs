@@ -120,6 +120,31 @@ mod tests {
     }
 
     #[test]
+    fn every_published_word_is_read_case_aside_and_has_its_state() {
+        for (text, word, state) in [
+            ("created", Word::Created, State::Provisional),
+            ("Pending", Word::Pending, State::Provisional),
+            (" CONSUMED ", Word::Consumed, State::Provisional),
+            ("completed", Word::Completed, State::Posted),
+            ("declined", Word::Declined, State::Declined),
+            ("error", Word::Error, State::Error),
+        ] {
+            assert_eq!((Word::parse(text), word.state()), (Some(word), state), "{text}");
+        }
+        assert_eq!((Word::parse("complete"), Word::parse("")), (None, None));
+    }
+
+    #[test]
+    fn where_an_amount_is_missing_the_payments_state_decides() {
+        for payment in ["open", "reserved"] {
+            assert_eq!(derived(&["done"], &[payment], Paid::Unknown), Some(Word::Consumed), "{payment}");
+            assert_eq!(derived(&["done"], &[payment, "collected"], Paid::Unknown), Some(Word::Consumed), "{payment}");
+        }
+        assert_eq!(derived(&["done", "done"], &["collected"], Paid::Unknown), Some(Word::Completed));
+        assert_eq!(derived(&["done"], &["melted"], Paid::Unknown), None);
+    }
+
+    #[test]
     fn what_does_not_decide_is_not_guessed() {
         assert_eq!(derived(&["done", "melted"], &["collected"], Paid::Reached), None);
         assert_eq!(derive(&[None], &[], Paid::Reached), None);

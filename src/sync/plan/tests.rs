@@ -162,6 +162,89 @@ fn a_window_of_a_time_to_come_is_not_final_and_a_watermark_of_one_does_not_hold_
     assert_eq!(head, 1, "{plan:?}");
 }
 
+#[test]
+fn the_watermark_is_advanced_only_where_something_lies_behind_it() {
+    let ledger = [read_at(0, 6 * HOUR, 5 * HOUR)];
+    let advance = |watermark| plan(&rules(0), &standing(&ledger, watermark, 5 * HOUR)).advance;
+    assert_eq!(advance(None), Some(at(5 * HOUR - 900)), "read while it was open, up to the delay before the read");
+    assert_eq!(advance(Some(5 * HOUR - 901)), Some(at(5 * HOUR - 900)));
+    assert_eq!(advance(Some(5 * HOUR - 900)), None);
+    assert_eq!(advance(Some(5 * HOUR)), None);
+}
+
+#[test]
+fn a_window_that_ends_where_the_head_begins_is_read_again_once() {
+    // The head is [6 h, …): the window before it is behind it, and due by its age.
+    let ledger = [read_at(0, 6 * HOUR, 6 * HOUR), read_at(6 * HOUR, 12 * HOUR, 8 * HOUR)];
+    let plan = plan(&rules(0), &standing(&ledger, Some(8 * HOUR), 8 * HOUR + 900));
+    let again = Read { window: window(0, 6 * HOUR), stretch: window(0, 6 * HOUR), moves_watermark: false };
+    assert_eq!(plan.reads.iter().filter(|read| read.window == again.window).collect::<Vec<_>>(), [&again]);
+    assert_eq!(plan.reads.len(), 2, "{plan:?}");
+}
+
+#[test]
+fn a_claimed_window_holds_up_only_what_the_watermark_would_pass_it_for() {
+    let claimed = |entry| Entry { is_claimed: true, ..entry };
+    let behind = |ledger: &[Entry], watermark| {
+        let plan = plan(&rules(0), &standing(ledger, Some(watermark), 20 * HOUR));
+        plan.reads.iter().map(|read| read.window).collect::<Vec<_>>()
+    };
+    // Read before, within the overlap: what lies behind it goes on.
+    let again = [read_at(0, 6 * HOUR, 20 * HOUR), claimed(read_at(6 * HOUR, 12 * HOUR, 20 * HOUR))];
+    let rest = [window(12 * HOUR, 18 * HOUR), window(18 * HOUR, 24 * HOUR)];
+    assert_eq!(behind(&again, 12 * HOUR), rest, "it ends where the watermark is");
+    // Being read for the first time in front of the watermark: all behind it waits.
+    let first = [read_at(0, 6 * HOUR, 6 * HOUR + 900), claimed(read_at(6 * HOUR, 12 * HOUR, 7 * HOUR))];
+    assert_eq!(behind(&first, 6 * HOUR), [window(0, 6 * HOUR)]);
+}
+
+#[test]
+fn what_is_known_to_be_lost_of_a_window_is_not_asked_for() {
+    let stretch = |gaps: &[Window], horizon| {
+        let standing = Standing { gaps, horizon, ..standing(&[], None, 6 * HOUR) };
+        plan(&rules(0), &standing).reads[0].stretch
+    };
+    assert_eq!(stretch(&[window(0, 3 * HOUR)], None), window(3 * HOUR, 6 * HOUR));
+    assert_eq!(stretch(&[window(0, 3 * HOUR)], Some(at(4 * HOUR))), window(4 * HOUR, 6 * HOUR));
+    assert_eq!(stretch(&[window(2 * HOUR, 3 * HOUR)], None), window(0, 6 * HOUR), "its beginning is served");
+}
+
+#[test]
+fn a_rule_holds_for_windows_younger_than_it_says() {
+    let now = 30 * DAY;
+    let again = |age, read_ago| {
+        let ledger = [read_at(now - age - 6 * HOUR, now - age, now - read_ago)];
+        let plan = plan(&rules(29 * DAY), &standing(&ledger, Some(now - 900), now));
+        plan.reads.iter().any(|read| read.window == ledger[0].window)
+    };
+    assert!(again(48 * HOUR - 1, HOUR), "under two days old: each hour");
+    assert!(!again(48 * HOUR, HOUR), "two days old: each day");
+    assert!(again(48 * HOUR, DAY));
+
+    let settled = |age, limit: u64| {
+        let ledger = [read_at(200 * DAY - age - 6 * HOUR, 200 * DAY - age, 190 * DAY)];
+        let rules = Rules { settled_after: Some(Duration::from_secs(limit)), ..rules(199 * DAY) };
+        !plan(&rules, &standing(&ledger, Some(200 * DAY - 900), 200 * DAY)).settled.is_empty()
+    };
+    assert!(!settled(60 * DAY, 60 * 86_400 + 1), "a row that can change is looked after so long");
+    assert!(settled(60 * DAY, 60 * 86_400));
+}
+
+#[test]
+fn what_is_final_unread_or_claimed_is_not_read_again() {
+    let now = 30 * DAY;
+    let old = read_at(DAY, DAY + 6 * HOUR, 2 * DAY);
+    let reads = |entry: Entry| {
+        let plan = plan(&rules(29 * DAY), &standing(&[entry], Some(now - 900), now));
+        (plan.reads.iter().any(|read| read.window == old.window), plan.settled.len())
+    };
+    assert_eq!(reads(old.clone()), (true, 0));
+    assert_eq!(reads(Entry { is_final: true, ..old.clone() }), (false, 0));
+    assert_eq!(reads(Entry { is_claimed: true, ..old.clone() }), (false, 0));
+    assert_eq!(reads(Entry { read_through: None, full_read_at: None, ..old.clone() }), (false, 0));
+    assert_eq!(reads(Entry { full_read_at: None, ..old.clone() }), (true, 0), "read in parts only, it is due");
+}
+
 /// Reads what a plan says, as the warehouse would note it.
 fn carry_out(
     ledger: &mut Vec<Entry>,

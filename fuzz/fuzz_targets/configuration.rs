@@ -1,0 +1,4 @@
+//! See `configuration` in `src/`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuelsync_fuzz::configuration(data));

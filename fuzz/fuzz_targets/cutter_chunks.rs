@@ -1,0 +1,4 @@
+//! See `cutter_chunks` in `src/`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuelsync_fuzz::cutter_chunks(data));
