@@ -5,7 +5,7 @@ use serde::Serialize;
 use sqlx::{PgConnection, Row};
 
 use super::{Warehouse, WarehouseError, incoming::Batch};
-use crate::domain::{StreamId, Window};
+use crate::domain::{Partition, StreamId, Window};
 
 /// Writes the rejected records of a read, and resolves those of the same transactions that it brought in order, or that
 /// a whole read of their window no longer brings.
@@ -54,9 +54,10 @@ pub(super) async fn write(
     if rejected.is_empty() {
         return Ok(());
     }
-    let mut distinct: Vec<_> = rejected.iter().collect();
-    distinct.sort_by(|a, b| a.fingerprint.cmp(&b.fingerprint));
-    distinct.dedup_by(|a, b| a.fingerprint == b.fingerprint);
+    let mut sorted: Vec<_> = rejected.iter().collect();
+    sorted.sort_by(|a, b| a.fingerprint.cmp(&b.fingerprint));
+    let alike: Vec<_> = sorted.chunk_by(|a, b| a.fingerprint == b.fingerprint).collect();
+    let distinct: Vec<_> = alike.iter().filter_map(|alike| alike.first()).collect();
     sqlx::query(include_str!("sql/quarantine.sql"))
         .bind(source)
         .bind(account)
@@ -67,9 +68,33 @@ pub(super) async fn write(
         .bind(distinct.iter().map(|r| &*r.raw).collect::<Vec<_>>())
         .bind(distinct.iter().map(|r| r.why.field.as_str()).collect::<Vec<_>>())
         .bind(distinct.iter().map(|r| r.why.reason.as_ref()).collect::<Vec<_>>())
+        .bind(alike.iter().map(|alike| i32::try_from(alike.len()).unwrap_or(i32::MAX)).collect::<Vec<_>>())
+        .bind(alike.iter().map(|alike| alike.iter().any(|r| r.why.nul_removed)).collect::<Vec<_>>())
         .execute(connection)
         .await?;
     Ok(())
+}
+
+/// An open record, as far as it must be known to replay it with those that came with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Open {
+    /// Number.
+    pub id: i64,
+    /// Whose.
+    pub stream: StreamId,
+    /// The source's id, when it could be read.
+    pub source_transaction_id: Option<String>,
+    /// By which read it was last met.
+    pub met: Met,
+}
+
+/// Which read met a record last: those with the same were brought by one read of one window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Met {
+    /// The window that was read; none for a single fetch.
+    pub window_start: Option<DateTime<Utc>>,
+    /// When it was written.
+    pub at: DateTime<Utc>,
 }
 
 /// A row of the quarantine.
@@ -135,6 +160,33 @@ impl Warehouse {
             Ok(rows?)
         })
         .await
+    }
+
+    /// The open records, those of one read of one window of one stream beside each other, and among them those of one
+    /// transaction.
+    pub async fn open_quarantine(&self) -> Result<Vec<Open>, WarehouseError> {
+        let mut tx = self.begin_short().await?;
+        let rows = sqlx::query(
+            "SELECT id, source, account, partition, source_transaction_id, window_start, last_seen_at FROM fuel.quarantine \
+             WHERE resolved_at IS NULL ORDER BY source, account, partition, window_start, last_seen_at, source_transaction_id, id",
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        let mut open = Vec::with_capacity(rows.len());
+        for row in rows {
+            // A source that only a later version knows is left to it.
+            let Ok(source) = row.try_get::<&str, _>(1)?.parse() else { continue };
+            let partition: String = row.try_get(3)?;
+            let partition = if partition == "-" { Partition::whole() } else { Partition::contract(partition) };
+            open.push(Open {
+                id: row.try_get(0)?,
+                stream: StreamId::new(source, row.try_get::<String, _>(2)?, partition),
+                source_transaction_id: row.try_get(4)?,
+                met: Met { window_start: row.try_get(5)?, at: row.try_get(6)? },
+            });
+        }
+        Ok(open)
     }
 
     /// Takes a row out of the list of what is open, for good. `false` when there is no such open row.

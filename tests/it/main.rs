@@ -11,4 +11,6 @@ mod harness;
 #[cfg(test)]
 mod load;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod whole;
