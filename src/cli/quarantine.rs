@@ -113,9 +113,9 @@ pub(super) async fn replay(args: QuarantineReplayArgs, global: &Global) -> Resul
         return Err(error.into());
     }
     if global.json {
-        output::json(&done)?
+        output::json(&done)?;
     } else {
-        output::line(&said(&done))?
+        output::line(&said(&done))?;
     }
     Ok(if done.stopped { work.life.signal().map_or(Exit::Interrupted, Signal::exit) } else { Exit::Done })
 }

@@ -105,7 +105,7 @@ impl Replay<'_> {
         };
         let lease = match self.warehouse.take_lease(stream, self.owner, self.settings.lease).await? {
             Taken::Ours { lease, .. } => lease,
-            Taken::Held { by, until } => {
+            Taken::Held { by, until, .. } => {
                 done.leave(records, &format!("the lease of {stream} is held by {by} until {until}; left to it"));
                 return Ok(());
             }
@@ -141,9 +141,9 @@ impl Replay<'_> {
                 met: first.met,
                 normalize: &|text| normalizer(stream, self.present, text),
             };
-            let written = match self.warehouse.renew_lease(stream, lease, self.settings.lease).await {
-                Ok(_) => self.warehouse.replay(&again, self.settings.window_timeout).await,
-                Err(error) => Err(error),
+            let written = tokio::select! {
+                written = self.warehouse.replay(&again, self.settings.window_timeout) => written,
+                error = self.keep(stream, lease) => Err(error),
             };
             match written {
                 Ok(verdicts) => {
@@ -160,8 +160,24 @@ impl Replay<'_> {
         }
         Ok(())
     }
+
+    /// Renews the lease for as long as it is asked to; returns only when the lease is lost.
+    async fn keep(&self, stream: &StreamId, lease: &Lease) -> WarehouseError {
+        let mut bell = tokio::time::interval(self.settings.lease / 3);
+        bell.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            bell.tick().await;
+            match self.warehouse.renew_lease(stream, lease, self.settings.lease).await {
+                Ok(_) => {}
+                Err(WarehouseError::LeaseLost) => return WarehouseError::LeaseLost,
+                // The commit checks the lease itself; a renewal that fails is tried again in time.
+                Err(error) => tracing::warn!(error = %error, "the lease could not be renewed; trying again"),
+            }
+        }
+    }
 }
 
+/// Of a record that was not looked at.
 const STOPPED: &str = "stopped before its turn";
 
 /// How many of the first records are replayed in one transaction: of one read of one window, those of a transaction

@@ -165,28 +165,30 @@ impl Warehouse {
     /// The open records, those of one read of one window of one stream beside each other, and among them those of one
     /// transaction.
     pub async fn open_quarantine(&self) -> Result<Vec<Open>, WarehouseError> {
-        let mut tx = self.begin_short().await?;
-        let rows = sqlx::query(
-            "SELECT id, source, account, partition, source_transaction_id, window_start, last_seen_at FROM fuel.quarantine \
-             WHERE resolved_at IS NULL ORDER BY source, account, partition, window_start, last_seen_at, source_transaction_id, id",
-        )
-        .fetch_all(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        let mut open = Vec::with_capacity(rows.len());
-        for row in rows {
-            // A source that only a later version knows is left to it.
-            let Ok(source) = row.try_get::<&str, _>(1)?.parse() else { continue };
-            let partition: String = row.try_get(3)?;
-            let partition = if partition == "-" { Partition::whole() } else { Partition::contract(partition) };
-            open.push(Open {
-                id: row.try_get(0)?,
-                stream: StreamId::new(source, row.try_get::<String, _>(2)?, partition),
-                source_transaction_id: row.try_get(4)?,
-                met: Met { window_start: row.try_get(5)?, at: row.try_get(6)? },
-            });
-        }
-        Ok(open)
+        self.short(|mut tx| async move {
+            let rows = sqlx::query(
+                "SELECT id, source, account, partition, source_transaction_id, window_start, last_seen_at FROM fuel.quarantine \
+                 WHERE resolved_at IS NULL ORDER BY source, account, partition, window_start, last_seen_at, source_transaction_id, id",
+            )
+            .fetch_all(&mut *tx)
+            .await?;
+            tx.commit().await?;
+            let mut open = Vec::with_capacity(rows.len());
+            for row in rows {
+                // A source that only a later version knows is left to it.
+                let Ok(source) = row.try_get::<&str, _>(1)?.parse() else { continue };
+                let partition: String = row.try_get(3)?;
+                let partition = if partition == "-" { Partition::whole() } else { Partition::contract(partition) };
+                open.push(Open {
+                    id: row.try_get(0)?,
+                    stream: StreamId::new(source, row.try_get::<String, _>(2)?, partition),
+                    source_transaction_id: row.try_get(4)?,
+                    met: Met { window_start: row.try_get(5)?, at: row.try_get(6)? },
+                });
+            }
+            Ok(open)
+        })
+        .await
     }
 
     /// Takes a row out of the list of what is open, for good. `false` when there is no such open row.

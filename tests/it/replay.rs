@@ -72,6 +72,17 @@ async fn ledger_of_hecone(fleet: &Fleet) -> Vec<(DateTime<Utc>, i64, i64, i64, i
     .unwrap()
 }
 
+/// Source, transaction, field and reason of all that is open, and its text.
+async fn in_quarantine(fleet: &Fleet) -> Vec<(String, Option<String>, String, String, String)> {
+    sqlx::query_as(
+        "SELECT source, source_transaction_id, field, reason, record::text FROM fuel.quarantine WHERE resolved_at IS NULL \
+         ORDER BY fingerprint",
+    )
+    .fetch_all(&fleet.pool)
+    .await
+    .unwrap()
+}
+
 async fn as_a_fresh_read_does(private: impl Fn(&mut config::Privacy)) {
     let mut fleet = Fleet::new(3_000, |_| {}).await;
     let mut fresh = Fleet::new(3_000, |_| {}).await;
@@ -89,7 +100,7 @@ async fn as_a_fresh_read_does(private: impl Fn(&mut config::Privacy)) {
     let done = replay(&fleet).await;
     assert!(done.replayed.len() > 500 && done.left.is_empty(), "{:?}", done.left);
     assert!(!done.still.is_empty(), "what has no time stays");
-    assert!(done.still.iter().all(|still| still.field.starts_with("created_at") || still.field.contains("quantity")));
+    assert_eq!(in_quarantine(&fleet).await, in_quarantine(&fresh).await, "and for the reason that a fresh read gives");
     let lines = lines_of_hecone(&fleet).await;
     assert_eq!(done.counts.inserted + done.counts.outside, lines.len() as u64);
     assert!(lines == lines_of_hecone(&fresh).await, "every line, column and record is what a fresh read writes");
@@ -228,12 +239,15 @@ impl Stage {
 
     /// Fetched, inserted, updated, unchanged, quarantined, outside, duplicate of the window.
     async fn ledger(&self) -> [i64; 7] {
-        let (a, b, c, d, e, f, g) = sqlx::query_as("SELECT fetched, inserted, updated, unchanged, quarantined, outside, duplicate FROM fuel.sync_window WHERE window_start = $1")
-            .bind(at(0))
-            .fetch_one(&self.pool)
-            .await
-            .unwrap();
-        [a, b, c, d, e, f, g]
+        let counts: Vec<i64> = sqlx::query_scalar(
+            "SELECT unnest(ARRAY[fetched, inserted, updated, unchanged, quarantined, outside, duplicate]) FROM fuel.sync_window \
+             WHERE window_start = $1",
+        )
+        .bind(at(0))
+        .fetch_all(&self.pool)
+        .await
+        .unwrap();
+        counts.try_into().unwrap()
     }
 
     async fn is_due(&self) -> bool {
@@ -252,7 +266,7 @@ fn row(id: &str, line_id: &str, quantity: i64) -> (String, String, String) {
 async fn the_lines_of_one_receipt_are_numbered_as_in_one_answer_and_two_alike_are_two() {
     let stage = Stage::new(SourceKind::AlexelaCard).await;
     let (coffee, fuel) = (text("1", "coffee", 1, 2), text("1", "coffee", 1, 3));
-    let read = || [&coffee, &fuel, &coffee].map(|text| text.clone());
+    let read = || [&coffee, &fuel, &coffee].map(Clone::clone);
     stage.load(read().iter().map(|text| bad(text)).chain([good(&text("2", "d", 2, 9))]).collect()).await;
     assert_eq!(stage.ledger().await, [4, 1, 0, 0, 3, 0, 0]);
     let ids = stage.open().await;

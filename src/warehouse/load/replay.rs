@@ -16,7 +16,7 @@ use sqlx::Row;
 
 pub use decide::Why;
 
-use super::{Counts, Disposition, WRITES, notify, stage};
+use super::{Counts, WRITES, notify, stage};
 use crate::{
     domain::{Flag, Line, Outcome, Record, StreamId, Window},
     warehouse::{
@@ -24,6 +24,7 @@ use crate::{
         incoming::{Batch, Incoming},
         lease::Lease,
         quarantine::Met,
+        tx::within,
     },
 };
 
@@ -85,21 +86,25 @@ struct Rejected {
 }
 
 impl Warehouse {
-    /// Normalizes some records again and writes what comes of them, all or nothing.
+    /// Normalizes some records again and writes what comes of them, all or nothing, within `limit`. What stands in the
+    /// way for a moment is tried again.
     pub async fn replay(&self, again: &Again<'_>, limit: Duration) -> Result<Verdicts, WarehouseError> {
-        let mut tried = 0;
-        loop {
-            tried += 1;
-            let error = match self.replay_once(again, limit).await {
-                Ok(verdicts) => return Ok(verdicts),
-                Err(error) => error,
-            };
-            if error.disposition() != Disposition::WriteAgain || tried >= WRITES {
-                return Err(error);
+        within(limit, async {
+            let mut tried = 1;
+            loop {
+                let error = match self.replay_once(again, limit).await {
+                    Ok(verdicts) => return Ok(verdicts),
+                    Err(error) => error,
+                };
+                if tried == WRITES || !error.is_of_the_moment() {
+                    return Err(error);
+                }
+                tracing::warn!(stream = %again.stream, attempt = tried, error = %error, "writing again; nothing of it was lost");
+                tokio::time::sleep(Duration::from_millis(50 << tried)).await;
+                tried += 1;
             }
-            tracing::warn!(stream = %again.stream, attempt = tried, error = %error, "writing again; nothing of it was lost");
-            tokio::time::sleep(Duration::from_millis(50 << tried)).await;
-        }
+        })
+        .await
     }
 
     async fn replay_once(&self, again: &Again<'_>, limit: Duration) -> Result<Verdicts, WarehouseError> {
