@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use crate::{
     clock::Clock,
     config::{Config, DatabaseUrl},
-    domain::{SourceKind, product::ProductRules},
+    domain::{SourceKind, StreamId, product::ProductRules},
     http::{Transport, TransportError},
     privacy::Guard,
     source::{
@@ -123,21 +123,42 @@ impl App {
 
     /// One account at Alexela.
     pub fn alexela(&self, account: &crate::config::Alexela) -> AlexelaSource {
-        let (products, privacy) = self.rules();
-        let normalize: Normalizer = Arc::new(move |stream, present, raw| {
-            alexela::normalize(raw, &Context { stream, present, products: &products, privacy: &privacy })
-        });
-        AlexelaSource::new(account.clone(), self.transport.clone(), normalize)
+        AlexelaSource::new(account.clone(), self.transport.clone(), self.alexela_normalizer())
     }
 
     /// One account at a `HecOne` server.
     pub fn hecone(&self, account: &crate::config::HecOne) -> HecOneSource {
+        HecOneSource::new(account.clone(), self.transport.clone(), self.hecone_normalizer(account))
+    }
+
+    /// What makes lines of a stream's records today; none when no account of the configuration reads the stream.
+    pub fn normalizer(&self, stream: &StreamId) -> Option<Normalizer> {
+        let name = &stream.account;
+        match stream.source {
+            SourceKind::HecOne => {
+                let account = self.config.hecone.iter().find(|account| account.name == *name)?;
+                Some(self.hecone_normalizer(account))
+            }
+            SourceKind::AlexelaCard | SourceKind::AlexelaBonus | SourceKind::AlexelaEv => {
+                let account = self.config.alexela.iter().find(|account| account.name == *name)?;
+                account.sources.contains(&stream.source).then(|| self.alexela_normalizer())
+            }
+        }
+    }
+
+    fn alexela_normalizer(&self) -> Normalizer {
+        let (products, privacy) = self.rules();
+        Arc::new(move |stream, present, raw| {
+            alexela::normalize(raw, &Context { stream, present, products: &products, privacy: &privacy })
+        })
+    }
+
+    fn hecone_normalizer(&self, account: &crate::config::HecOne) -> Normalizer {
         let (products, privacy) = self.rules();
         let pointers = hecone::Pointers::new(&account.fields);
-        let normalize: Normalizer = Arc::new(move |stream, present, raw| {
+        Arc::new(move |stream, present, raw| {
             hecone::normalize(raw, &Context { stream, present, products: &products, privacy: &privacy }, &pointers)
-        });
-        HecOneSource::new(account.clone(), self.transport.clone(), normalize)
+        })
     }
 
     fn rules(&self) -> (ProductRules, Guard) {

@@ -2,7 +2,7 @@
 
 use super::{
     Exit, Failure,
-    args::{ForgetArgs, InvoicesMatchArgs, ProveArgs, QuarantineReplayArgs, RemapArgs, VerifyArgs},
+    args::{ForgetArgs, InvoicesMatchArgs, ProveArgs, RemapArgs, VerifyArgs},
 };
 
 fn not_yet(command: &str) -> Result<Exit, Failure> {
@@ -11,10 +11,6 @@ fn not_yet(command: &str) -> Result<Exit, Failure> {
 
 pub(super) fn verify(_: &VerifyArgs) -> Result<Exit, Failure> {
     not_yet("verify")
-}
-
-pub(super) fn quarantine_replay(_: &QuarantineReplayArgs) -> Result<Exit, Failure> {
-    not_yet("quarantine replay")
 }
 
 pub(super) fn prove(_: &ProveArgs) -> Result<Exit, Failure> {

@@ -1,11 +1,18 @@
-//! `quarantine list`, `show`, `drop`: the records that could not be normalised.
+//! `quarantine list`, `show`, `replay`, `drop`: the records that could not be normalised.
 
 use super::{
     Exit, Failure, Global,
-    args::{QuarantineDropArgs, QuarantineListArgs, QuarantineShowArgs},
+    args::{QuarantineDropArgs, QuarantineListArgs, QuarantineReplayArgs, QuarantineShowArgs},
     output, start, table,
 };
-use crate::warehouse::Warehouse;
+use crate::{
+    lifecycle::Signal,
+    sync::{
+        replay::{Replay, Replayed},
+        summary::Outcome,
+    },
+    warehouse::{Disposition, Warehouse},
+};
 
 async fn warehouse(global: &Global) -> Result<Warehouse, Failure> {
     let warehouse = start::app(global.load()?)?.warehouse()?;
@@ -67,6 +74,68 @@ pub(super) async fn show(args: QuarantineShowArgs, global: &Global) -> Result<Ex
         ))?;
     }
     Ok(Exit::Done)
+}
+
+pub(super) async fn replay(args: QuarantineReplayArgs, global: &Global) -> Result<Exit, Failure> {
+    let work = start::Work::begin(global, &args.select).await?;
+    let mut open = work.warehouse.open_quarantine().await?;
+    open.retain(|record| args.select.matches(record.stream.source, &record.stream.account));
+    if !args.id.is_empty() {
+        let unknown: Vec<_> = args.id.iter().filter(|id| !open.iter().any(|record| record.id == **id)).collect();
+        if !unknown.is_empty() {
+            let named = unknown.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            return Err(Failure::usage(format!("no open record in quarantine has the id {named}"))
+                .next("Nothing was replayed. `fuelsync quarantine list` shows what there is."));
+        }
+        open.retain(|record| args.id.contains(&record.id));
+    }
+    let run = work.warehouse.begin_run("replay", &work.app.host).await?;
+    let replay = Replay {
+        warehouse: &work.warehouse,
+        settings: &work.app.config.sync,
+        owner: &work.app.owner,
+        normalizer: &|stream| work.app.normalizer(stream),
+        present: work.app.clock.now(),
+    };
+    let (done, ended) = replay.run(&open, &work.life.token()).await;
+    let outcome = match &ended {
+        Ok(()) if done.stopped => Outcome::Stopped,
+        Ok(()) => Outcome::Ok,
+        Err(error) if error.disposition() == Disposition::StopPass => Outcome::NoDatabase,
+        Err(_) => Outcome::Partial,
+    };
+    if let Err(error) = work.warehouse.end_run(run, outcome.as_str(), 0, &done.counts).await {
+        tracing::warn!(error = %error, "the run's row in fuel.sync_run could not be closed");
+    }
+    work.warehouse.close().await;
+    if let Err(error) = ended {
+        tracing::error!(replayed = done.replayed.len(), "the replay ends here; what it wrote is committed");
+        return Err(error.into());
+    }
+    if global.json {
+        output::json(&done)?;
+    } else {
+        output::line(&said(&done))?;
+    }
+    Ok(if done.stopped { work.life.signal().map_or(Exit::Interrupted, Signal::exit) } else { Exit::Done })
+}
+
+/// One line, and below it why each of the others is where it was.
+fn said(done: &Replayed) -> String {
+    if done.replayed.is_empty() && done.still.is_empty() && done.left.is_empty() {
+        return "Nothing is in quarantine.".to_owned();
+    }
+    let (replayed, still, left) = (done.replayed.len(), done.still.len(), done.left.len());
+    let mut said = vec![format!(
+        "{replayed} replayed ({} new lines, {} changed), {still} still in quarantine, {left} left.",
+        done.counts.inserted + done.counts.outside,
+        done.counts.updated
+    )];
+    said.extend(
+        done.still.iter().map(|still| format!("{}: still in quarantine: {} {}", still.id, still.field, still.reason)),
+    );
+    said.extend(done.left.iter().map(|left| format!("{}: left: {}", left.id, left.why)));
+    said.join("\n")
 }
 
 pub(super) async fn drop(args: QuarantineDropArgs, global: &Global) -> Result<Exit, Failure> {

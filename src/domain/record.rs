@@ -42,4 +42,6 @@ pub struct Rejection {
     pub field: String,
     /// What is wrong with it and what is expected. Never holds the value itself: it may be personal.
     pub reason: Cow<'static, str>,
+    /// Whether a NUL was taken out of the record's text.
+    pub nul_removed: bool,
 }

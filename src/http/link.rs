@@ -19,7 +19,10 @@ use super::{
     retry::{LONGEST_WAIT, backoff, retry_after},
     said::said_in,
 };
-use crate::clock::Clock;
+use crate::{
+    clock::Clock,
+    failpoint::{Bug, planted},
+};
 
 /// A change of the offset that an operator should see.
 const NOTEWORTHY: TimeDelta = TimeDelta::seconds(60);
@@ -212,6 +215,13 @@ impl Link {
         let answered = |error| Failure { error, unanswered: false };
         let (sent, offset) = (clock.now(), self.offset());
         let request = build(Attempt { at: sent + offset, offset, number }).map_err(answered)?;
+        if planted(Bug::LoudLog) {
+            // Deliberate: the request as it is, with its URL, its headers and its body.
+            let headers: Vec<_> =
+                request.headers().values().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+            let body = request.body().and_then(|body| body.as_bytes()).map(String::from_utf8_lossy);
+            tracing::debug!(url = %request.url(), ?headers, ?body, "sending");
+        }
         let begun = clock.monotonic();
         let elapsed = || clock.monotonic().saturating_duration_since(begun);
         let said = tokio::time::timeout(self.transport.request_timeout, self.transport.client.execute(request)).await;

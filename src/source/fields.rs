@@ -141,7 +141,7 @@ fn node_time(node: &Node<'_>) -> Result<Option<DateTime<Utc>>, time::NotATime> {
 
 /// Why a record cannot be a row.
 pub(super) fn reject(field: &str, reason: impl Into<Cow<'static, str>>) -> Rejection {
-    Rejection { field: field.to_owned(), reason: reason.into() }
+    Rejection { field: field.to_owned(), reason: reason.into(), nul_removed: false }
 }
 
 /// A record that is no JSON object.

@@ -87,12 +87,23 @@ impl Work<'_> {
         node.value = new.map_or(Value::Null, |new| Value::Text(new.into()));
     }
 
-    /// `class`: of the key under which an array stands, for its elements.
+    /// `class`: of the key under which an array or an object stands, for what is in it.
     fn by_name(&mut self, node: &mut Node<'_>, key: Option<&str>, class: Option<Class>) {
         match &mut node.value {
             Value::Object(members) => {
+                // A driver is described by more than a name: there each key speaks for itself.
+                let is_person =
+                    key.is_some_and(|key| ["driver", "drivers"].iter().any(|p| key.eq_ignore_ascii_case(p)));
+                let around = class.filter(|_| !is_person);
                 for (name, member) in members {
-                    self.by_name(member, Some(name), Class::of_key(key, name));
+                    let of_key = Class::of_key(key, name);
+                    if of_key.is_some() || around.is_none() {
+                        self.by_name(member, Some(name), of_key);
+                    } else {
+                        let before = self.found.len();
+                        self.by_name(member, Some(name), around);
+                        self.forget_descriptions(before, around);
+                    }
                 }
             }
             Value::Array(elements) => {
@@ -106,6 +117,15 @@ impl Work<'_> {
                 }
             }
             Value::Null | Value::Bool => {}
+        }
+    }
+
+    /// Beside a card's or a plate's number stand words (a country, a type) that may stand anywhere.
+    fn forget_descriptions(&mut self, before: usize, class: Option<Class>) {
+        if matches!(class, Some(Class::CardNumber | Class::LicensePlate)) {
+            let has_digit = |(value, _): &(String, String)| value.chars().any(char::is_numeric);
+            let kept: Vec<_> = self.found.drain(before..).filter(has_digit).collect();
+            self.found.extend(kept);
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! [`plan`] is pure and decides; [`window`] reads one window and has it written; [`stream`] does what is due for one
 //! stream under its lease; [`pass`] does that for all streams of all accounts; [`backfill`] loads history beside it;
-//! [`daemon`] repeats passes when [`doorbell`] rings.
+//! [`daemon`] repeats passes when [`doorbell`] rings; [`replay`] normalizes what is in quarantine again.
 
 pub mod backfill;
 pub mod daemon;
@@ -10,6 +10,7 @@ pub mod doorbell;
 pub mod open;
 pub mod pass;
 pub mod plan;
+pub mod replay;
 pub mod stream;
 pub mod summary;
 pub mod window;

@@ -209,9 +209,13 @@ fn again(rules: &Rules<'_>, standing: &Standing<'_>, head: DateTime<Utc>, plan: 
             continue;
         }
         let Some(served) = clip(entry.window, oldest, standing.present) else { continue };
-        if pace(rules, entry, standing.present).is_none() {
+        // Asked for by a replay of the quarantine, at any age: not one that the source serves only in part, which would
+        // never be read whole.
+        let within_horizon = standing.horizon.map_or(entry.window.start(), |from| from.max(entry.window.start()));
+        let asked_for = entry.full_read_at.is_none() && oldest == within_horizon;
+        if pace(rules, entry, standing.present).is_none() && !asked_for {
             plan.settled.push(entry.window);
-        } else if is_due(rules, entry, standing.present) {
+        } else if asked_for || is_due(rules, entry, standing.present) {
             due.push((entry.full_read_at, Read { window: entry.window, stretch: served, moves_watermark: false }));
         }
     }

@@ -61,6 +61,8 @@ struct Rejected {
     fingerprint: [u8; 32],
     /// Digest of its id, when that could be read.
     id: Option<Key>,
+    /// Whether a NUL character was taken out of its text.
+    nul_removed: bool,
 }
 
 /// The records of one read. Feed it [`records`](Self::records), close each answer with [`complete`](Self::complete),
@@ -112,19 +114,22 @@ impl Incoming {
     pub fn records(&mut self, records: Vec<Record>) -> Result<(), WarehouseError> {
         for record in records {
             match record.outcome {
-                Outcome::Rejected(why) => self.reject(Reject {
-                    id: (!record.id.is_empty()).then_some(record.id),
-                    raw: record.raw,
-                    field: why.field,
-                    reason: why.reason.into_owned(),
-                })?,
+                Outcome::Rejected(why) => self.reject(
+                    Reject {
+                        id: (!record.id.is_empty()).then_some(record.id),
+                        raw: record.raw,
+                        field: why.field,
+                        reason: why.reason.into_owned(),
+                    },
+                    why.nul_removed,
+                )?,
                 Outcome::Lines(lines) => self.lines(record.id, record.raw, lines)?,
             }
         }
         Ok(())
     }
 
-    fn reject(&mut self, reject: Reject) -> Result<(), WarehouseError> {
+    fn reject(&mut self, reject: Reject, nul_removed: bool) -> Result<(), WarehouseError> {
         if self.rejected.len() >= limits::REJECTED && !planted(Bug::NoLimits) {
             return Err(WarehouseError::TooMuch(format!(
                 "more than {} records of the answer cannot be understood; nothing of it was written; is base_url the \
@@ -135,6 +140,7 @@ impl Incoming {
         self.rejected.push(Rejected {
             fingerprint: Sha256::digest(reject.raw.as_bytes()).into(),
             id: reject.id.as_deref().map(|id| (self.key)(id, "")),
+            nul_removed,
         });
         Ok(self.rejects.push(reject)?)
     }

@@ -5,6 +5,7 @@
 //! finds nothing new therefore costs the scan and one row of the ledger.
 
 mod compare;
+pub mod replay;
 mod stage;
 
 use std::time::Duration;

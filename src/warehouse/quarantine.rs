@@ -5,7 +5,7 @@ use serde::Serialize;
 use sqlx::{PgConnection, Row};
 
 use super::{Warehouse, WarehouseError, incoming::Batch, spool::Waits as _};
-use crate::domain::{StreamId, Window};
+use crate::domain::{Partition, StreamId, Window};
 
 /// Writes the rejected records of a read, and resolves those of the same transactions that it brought in order, or that
 /// a whole read of their window no longer brings.
@@ -18,7 +18,7 @@ pub(super) async fn write(
 ) -> Result<(), WarehouseError> {
     let rejected = batch.rejected();
     let (source, account, partition) = (stream.source.as_str(), stream.account.as_str(), stream.partition.as_str());
-    let fingerprints: Vec<&[u8]> = rejected.iter().map(|(fingerprint, _)| *fingerprint).collect();
+    let fingerprints: Vec<&[u8]> = rejected.iter().map(|alike| &alike.fingerprint[..]).collect();
     let (mut ids, mut after) = (None, String::new());
     loop {
         let open: Vec<String> = sqlx::query_scalar(include_str!("sql/open_quarantine.sql"))
@@ -59,10 +59,10 @@ pub(super) async fn write(
             .await?;
     }
     let (mut part, mut bytes) = (Vec::new(), 0);
-    for (at, (fingerprint, number)) in rejected.iter().enumerate() {
-        let reject = batch.reject(*number)?;
+    for (at, alike) in rejected.iter().enumerate() {
+        let reject = batch.reject(alike.number)?;
         bytes += reject.size();
-        part.push((*fingerprint, reject));
+        part.push((alike, reject));
         if at + 1 < rejected.len() && part.len() < PART && bytes < PART_BYTES {
             continue;
         }
@@ -74,10 +74,12 @@ pub(super) async fn write(
             .bind(partition)
             .bind(window.map(|w| w.start()))
             .bind(part.iter().map(|(_, r)| r.id.as_deref()).collect::<Vec<_>>())
-            .bind(part.iter().map(|(fingerprint, _)| *fingerprint).collect::<Vec<_>>())
+            .bind(part.iter().map(|(alike, _)| &alike.fingerprint[..]).collect::<Vec<_>>())
             .bind(part.iter().map(|(_, r)| &*r.raw).collect::<Vec<_>>())
             .bind(part.iter().map(|(_, r)| r.field.as_str()).collect::<Vec<_>>())
             .bind(part.iter().map(|(_, r)| r.reason.as_str()).collect::<Vec<_>>())
+            .bind(part.iter().map(|(alike, _)| alike.copies).collect::<Vec<_>>())
+            .bind(part.iter().map(|(alike, _)| alike.nul_removed).collect::<Vec<_>>())
             .execute(&mut *connection)
             .await?;
     }
@@ -89,6 +91,28 @@ const OPEN: i64 = 10_000;
 /// Rows, and bytes of them, that are written together.
 const PART: usize = 2_000;
 const PART_BYTES: usize = 1024 * 1024;
+
+/// An open record, as far as it must be known to replay it with those that came with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Open {
+    /// Number.
+    pub id: i64,
+    /// Whose.
+    pub stream: StreamId,
+    /// The source's id, when it could be read.
+    pub source_transaction_id: Option<String>,
+    /// By which read it was last met.
+    pub met: Met,
+}
+
+/// Which read met a record last: those with the same were brought by one read of one window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Met {
+    /// The window that was read; none for a single fetch.
+    pub window_start: Option<DateTime<Utc>>,
+    /// When it was written.
+    pub at: DateTime<Utc>,
+}
 
 /// A row of the quarantine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -151,6 +175,35 @@ impl Warehouse {
                 })
                 .collect();
             Ok(rows?)
+        })
+        .await
+    }
+
+    /// The open records, those of one read of one window of one stream beside each other, and among them those of one
+    /// transaction.
+    pub async fn open_quarantine(&self) -> Result<Vec<Open>, WarehouseError> {
+        self.short(|mut tx| async move {
+            let rows = sqlx::query(
+                "SELECT id, source, account, partition, source_transaction_id, window_start, last_seen_at FROM fuel.quarantine \
+                 WHERE resolved_at IS NULL ORDER BY source, account, partition, window_start, last_seen_at, source_transaction_id, id",
+            )
+            .fetch_all(&mut *tx)
+            .await?;
+            tx.commit().await?;
+            let mut open = Vec::with_capacity(rows.len());
+            for row in rows {
+                // A source that only a later version knows is left to it.
+                let Ok(source) = row.try_get::<&str, _>(1)?.parse() else { continue };
+                let partition: String = row.try_get(3)?;
+                let partition = if partition == "-" { Partition::whole() } else { Partition::contract(partition) };
+                open.push(Open {
+                    id: row.try_get(0)?,
+                    stream: StreamId::new(source, row.try_get::<String, _>(2)?, partition),
+                    source_transaction_id: row.try_get(4)?,
+                    met: Met { window_start: row.try_get(5)?, at: row.try_get(6)? },
+                });
+            }
+            Ok(open)
         })
         .await
     }

@@ -270,6 +270,69 @@ async fn records_in_quarantine_are_listed_shown_and_dropped() {
     shop.call(["quarantine", "show", "999999"]).run().await.ended_with(2);
 }
 
+/// The server names its time otherwise than the configuration says.
+const WRONG: &str = "fields = { occurred_at = [\"/nowhere\"] }\nmandator_id";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_are_replayed_once_the_configuration_is_set_right() {
+    let shop = Shop::new().await;
+    shop.changed(["sync"], "mandator_id", WRONG).run().await.ended_with(0);
+    let open = shop.call(["quarantine", "list", "--json"]).run().await.ended_with(0).json();
+    let open: Vec<&Value> = open.as_array().unwrap().iter().filter(|row| row["source"] == "hecone").collect();
+    assert!(open.len() > 100);
+    let ids: Vec<String> = open.iter().map(|row| row["id"].to_string()).collect();
+
+    let unknown = shop.call(["quarantine", "replay", &ids[0], "999998", "999999"]).run().await.ended_with(2);
+    assert!(unknown.stderr.contains("999998, 999999") && !unknown.stderr.contains(&format!(" {},", ids[0])));
+    let same = shop.changed(["quarantine", "replay", &ids[0], "--json"], "mandator_id", WRONG);
+    let same = same.run().await.ended_with(0).json();
+    assert_eq!((&same["replayed"], &same["still"][0]["field"]), (&serde_json::json!([]), &"nowhere".into()), "{same}");
+
+    let pool = shop.pool().await;
+    sqlx::query("UPDATE fuel.checkpoint SET lease_owner = 'elsewhere:1', lease_expires_at = now() + interval '1 hour' WHERE source = 'hecone'")
+        .execute(&pool)
+        .await
+        .unwrap();
+    let held = shop.call(["quarantine", "replay", "--source", "hecone"]).run().await.ended_with(0).stdout;
+    assert!(held.starts_with("0 replayed") && held.contains("held by elsewhere:1"), "{held}");
+    sqlx::query("UPDATE fuel.checkpoint SET lease_owner = NULL, lease_expires_at = NULL WHERE source = 'hecone'")
+        .execute(&pool)
+        .await
+        .unwrap();
+    let renamed = shop.changed(["quarantine", "replay", &ids[0]], "name = \"north\"", "name = \"south\"");
+    let renamed = renamed.run().await.ended_with(0).stdout;
+    assert!(renamed.contains("1 left") && renamed.contains("no account north"), "{renamed}");
+
+    let one = shop.call(["quarantine", "replay", &ids[0], "--json"]).run().await.ended_with(0).json();
+    assert_eq!(one["replayed"].as_array().unwrap().len() + one["still"].as_array().unwrap().len(), 1, "{one}");
+    let all = shop.call(["quarantine", "replay", "--source", "hecone", "--json"]).run().await.ended_with(0).json();
+    assert!(all["replayed"].as_array().unwrap().len() > 100 && all["left"] == serde_json::json!([]), "{all}");
+    shop.call(["quarantine", "replay", &all["replayed"][0].to_string()]).run().await.ended_with(2);
+    let (faulty, held): (i64, i64) = sqlx::query_as(
+        "SELECT (SELECT count(*) FROM fuel.sync_window w WHERE source = 'hecone' AND quarantined <> (SELECT coalesce(sum(copies), 0) FROM fuel.quarantine q \
+             WHERE q.source = w.source AND q.window_start = w.window_start AND q.last_seen_at = w.last_read_at AND q.resolved_at IS NULL)), \
+         (SELECT count(*) FROM fuel.checkpoint WHERE lease_owner IS NOT NULL)",
+    )
+    .fetch_one(&pool)
+    .await
+    .unwrap();
+    assert_eq!((faulty, held), (0, 0), "the counts are those of the quarantine, and the leases are given back");
+    let (mode, outcome): (String, String) =
+        sqlx::query_as("SELECT mode, outcome FROM fuel.sync_run ORDER BY run_id DESC LIMIT 1")
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+    assert_eq!((mode.as_str(), outcome.as_str()), ("replay", "ok"));
+    shop.call(["sync", "--source", "hecone"]).run().await.ended_with(0);
+    let back: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM fuel.quarantine WHERE resolved_at IS NULL AND id = ANY ($1)")
+            .bind(all["replayed"].as_array().unwrap().iter().map(|id| id.as_i64().unwrap()).collect::<Vec<_>>())
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+    assert_eq!(back, 0, "the next read does not bring them back");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn bonus_cards_are_defined_from_a_file_or_not_at_all() {
     let shop = Shop::new().await;

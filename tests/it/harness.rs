@@ -42,6 +42,7 @@ async fn a_call_is_watched_while_it_runs_and_keeps_all_that_it_wrote() {
     let call = Fuelsync::other("/bin/sh", ["-c", script]).config("a").env("CANARY", "b");
     let mut running = call.spawn();
     running.says("ready").await;
+    assert!(running.arguments().starts_with(b"/bin/sh\0-c"));
     running.signal(Signal::SIGTERM);
     let ran = running.wait().await.ended_with(143);
     assert_eq!(ran.json(), serde_json::json!({"config": "a", "canary": "b"}));

@@ -104,7 +104,7 @@ impl Stage {
             unstable: false,
             writer,
         };
-        self.warehouse.load(&read, &incoming.finish().unwrap(), LONG).await.map(drop)
+        self.warehouse.load(&read, &incoming.finish(), LONG).await.map(drop)
     }
 
     async fn ledger(&self) -> Vec<Entry> {

@@ -52,7 +52,7 @@ fn record(id: &str, lines: Vec<Line>) -> Record {
 }
 
 fn rejected(id: &str) -> Record {
-    let why = Rejection { field: "transactionTime".into(), reason: Cow::Borrowed("is missing") };
+    let why = Rejection { field: "transactionTime".into(), reason: Cow::Borrowed("is missing"), nul_removed: false };
     Record { id: id.into(), raw: format!("{{\"id\":\"{id}\"}}").into(), outcome: Outcome::Rejected(why) }
 }
 

@@ -15,4 +15,6 @@ mod lease;
 #[cfg(test)]
 mod load;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod whole;

@@ -30,6 +30,7 @@ mod support;
 
 mod bomb;
 mod kill;
+mod leaks;
 mod pages;
 mod replay;
 mod replicas;
@@ -162,6 +163,15 @@ const FIGURES: &[Figure] = &[
         full: 1_000,
         bug: Bug::Deaf,
         measure: |run| Box::pin(term::measure(run)),
+    },
+    Figure {
+        name: "leaks",
+        goal: "20 secrets and personal values over every fault: 0 found in anything written",
+        unit: "runs",
+        small: 14,
+        full: 400,
+        bug: Bug::LoudLog,
+        measure: |run| Box::pin(leaks::measure(run)),
     },
 ];
 

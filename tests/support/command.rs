@@ -121,6 +121,11 @@ impl Fuelsync {
 }
 
 impl Running {
+    /// Its arguments, as every user of the machine can see them.
+    pub(crate) fn arguments(&self) -> Vec<u8> {
+        self.child.id().and_then(|pid| std::fs::read(format!("/proc/{pid}/cmdline")).ok()).unwrap_or_default()
+    }
+
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = self.id().expect("it still runs");

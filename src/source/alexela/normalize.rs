@@ -29,11 +29,14 @@ pub fn normalize(raw: &str, context: &Context<'_>) -> Record {
     let raw = protect(&mut root, &text, context.privacy, [], &fixed);
     let id = match key_text(ID, root.get(ID)) {
         Ok(id) => id,
-        Err(rejection) => return Record { id: String::new(), raw, outcome: Outcome::Rejected(rejection) },
+        Err(rejection) => {
+            let outcome = Outcome::Rejected(Rejection { nul_removed, ..rejection });
+            return Record { id: String::new(), raw, outcome };
+        }
     };
     let outcome = match line(&root, Reader::new(nul_removed), context) {
         Ok(line) => Outcome::Lines(vec![line]),
-        Err(rejection) => Outcome::Rejected(rejection),
+        Err(rejection) => Outcome::Rejected(Rejection { nul_removed, ..rejection }),
     };
     Record { id, raw, outcome }
 }

@@ -182,6 +182,24 @@ fn a_rejected_row_keeps_its_id_and_its_privacy() {
 }
 
 #[test]
+fn a_personal_value_in_an_object_of_its_own_is_protected_and_what_stands_beside_it_is_not_looked_for() {
+    let raw = CARD.replacen(
+        '{',
+        r#"{"driverName": {"first": "Leelo", "last": "Kanarik"}, "cardNumber": {"value": 7077999988887777},
+            "numberPlate": {"plate": [{"text": "456 XYZ"}], "country": "Estonia"}, "place": "Estonia",
+            "driver": {"number": "17", "name": {"given": "Aadu"}}, "comment": "Kanarik, 456 XYZ", "#,
+        1,
+    );
+    let record = normalized(SourceKind::AlexelaCard, &raw, Rule::Drop);
+    for gone in ["Leelo", "Kanarik", "7077999988887777", "456 XYZ", "Aadu"] {
+        assert!(!record.raw.contains(gone), "{gone} in {}", record.raw);
+    }
+    assert!(record.raw.contains(r#""place": "Estonia""#) && record.raw.contains(r#""number": "17""#), "{}", record.raw);
+    let again = normalized(SourceKind::AlexelaCard, &record.raw, Rule::Drop);
+    assert_eq!(again, record);
+}
+
+#[test]
 fn what_does_not_decide_the_row_is_null_and_flagged() {
     for (field, value) in [
         ("odometerReadout", r#""many""#),

@@ -37,11 +37,14 @@ pub fn normalize(raw: &str, context: &Context<'_>, pointers: &Pointers) -> Recor
     let record = Part { node: &root, path: String::new(), pointers };
     let id = match key_text(&record.path_of(Field::Id), record.get(Field::Id)) {
         Ok(id) => id,
-        Err(rejection) => return Record { id: String::new(), raw, outcome: Outcome::Rejected(rejection) },
+        Err(rejection) => {
+            let outcome = Outcome::Rejected(Rejection { nul_removed, ..rejection });
+            return Record { id: String::new(), raw, outcome };
+        }
     };
     let outcome = match lines(&record, nul_removed, context) {
         Ok(lines) => Outcome::Lines(lines),
-        Err(rejection) => Outcome::Rejected(rejection),
+        Err(rejection) => Outcome::Rejected(Rejection { nul_removed, ..rejection }),
     };
     Record { id, raw, outcome }
 }

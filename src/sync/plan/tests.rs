@@ -64,6 +64,22 @@ fn a_new_stream_is_read_from_its_start_to_the_present_in_order() {
 }
 
 #[test]
+fn a_window_asked_for_is_read_again_at_any_age_unless_the_source_no_longer_serves_all_of_it() {
+    let asked_for = Entry { full_read_at: None, can_change: false, ..read_at(0, 6 * HOUR, 7 * HOUR) };
+    let old = Entry { can_change: false, ..read_at(6 * HOUR, 12 * HOUR, 13 * HOUR) };
+    let ledger = [asked_for, old];
+    let late = 100 * DAY;
+    let standing = Standing { watermark: Some(at(late)), ..standing(&ledger, None, late) };
+    let plan = plan(&rules(0), &standing);
+    assert!(plan.reads.iter().any(|read| read.window == window(0, 6 * HOUR) && !read.moves_watermark));
+    assert_eq!(plan.settled, [window(6 * HOUR, 12 * HOUR)]);
+
+    let gaps = [window(-DAY, HOUR)];
+    let plan = super::plan(&rules(0), &Standing { gaps: &gaps, ..standing });
+    assert_eq!(plan.settled, [window(0, 6 * HOUR), window(6 * HOUR, 12 * HOUR)], "it would never be read whole");
+}
+
+#[test]
 fn the_watermark_stays_behind_the_source_and_within_its_window() {
     let read = Read { window: window(0, 6 * HOUR), stretch: window(0, 6 * HOUR), moves_watermark: true };
     let delay = Duration::from_mins(15);

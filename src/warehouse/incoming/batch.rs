@@ -145,12 +145,26 @@ impl Batch {
         self.incoming.rejected.iter().all(|rejected| rejected.id.is_some())
     }
 
-    /// The digests of the records for the quarantine, each once, in order, with the number of such a record.
-    pub(in crate::warehouse) fn rejected(&self) -> Vec<(&[u8], usize)> {
+    /// The records for the quarantine, those of one text once, in the order of their digests.
+    pub(in crate::warehouse) fn rejected(&self) -> Vec<Alike<'_>> {
         let rejected = self.incoming.rejected.iter().enumerate();
-        let mut rejected: Vec<_> = rejected.map(|(number, rejected)| (&rejected.fingerprint[..], number)).collect();
-        rejected.sort_unstable();
-        rejected.dedup_by_key(|(fingerprint, _)| *fingerprint);
+        let mut rejected: Vec<_> = rejected
+            .map(|(number, rejected)| Alike {
+                fingerprint: &rejected.fingerprint,
+                number,
+                copies: 1,
+                nul_removed: rejected.nul_removed,
+            })
+            .collect();
+        rejected.sort_unstable_by_key(|alike| (alike.fingerprint, alike.number));
+        rejected.dedup_by(|next, first| {
+            let alike = next.fingerprint == first.fingerprint;
+            if alike {
+                first.copies += next.copies;
+                first.nul_removed |= next.nul_removed;
+            }
+            alike
+        });
         rejected
     }
 
@@ -158,6 +172,19 @@ impl Batch {
     pub(in crate::warehouse) fn reject(&self, number: usize) -> io::Result<Cow<'_, Reject>> {
         self.incoming.rejects.get(number)
     }
+}
+
+/// Rejected records of one text.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::warehouse) struct Alike<'b> {
+    /// Digest of the text.
+    pub(in crate::warehouse) fingerprint: &'b [u8; 32],
+    /// The first of them, for [`Batch::reject`].
+    pub(in crate::warehouse) number: usize,
+    /// How many there are.
+    pub(in crate::warehouse) copies: i32,
+    /// Whether a NUL character was taken out of one of them.
+    pub(in crate::warehouse) nul_removed: bool,
 }
 
 /// Reads lines with their records, each record once as long as its lines follow each other.

@@ -32,7 +32,11 @@ fn rejected(id: &str) -> Record {
     Record {
         id: id.into(),
         raw: "{}".into(),
-        outcome: Outcome::Rejected(Rejection { field: "transactionTime".into(), reason: Cow::Borrowed("missing") }),
+        outcome: Outcome::Rejected(Rejection {
+            field: "transactionTime".into(),
+            reason: Cow::Borrowed("missing"),
+            nul_removed: false,
+        }),
     }
 }
 

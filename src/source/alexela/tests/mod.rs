@@ -101,7 +101,8 @@ fn account(base_url: &str) -> Alexela {
 
 fn as_is(raw: &str) -> Record {
     let id = serde_json::from_str::<Value>(raw).unwrap()["transactionId"].as_str().unwrap_or_default().to_owned();
-    let outcome = Outcome::Rejected(Rejection { field: String::new(), reason: "not looked at".into() });
+    let outcome =
+        Outcome::Rejected(Rejection { field: String::new(), reason: "not looked at".into(), nul_removed: false });
     Record { id, raw: raw.into(), outcome }
 }
 
