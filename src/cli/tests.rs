@@ -32,7 +32,6 @@ fn every_command_of_the_contract_parses() {
         "verify --from 2026-01-01 --to 2026-02-01",
         "quarantine list --source hecone",
         "quarantine show 17",
-        "quarantine replay",
         "quarantine drop 17 18",
         "prove --month 2026-01",
         "invoices match --file invoice.csv",
@@ -123,7 +122,6 @@ fn a_selection_must_leave_something() {
 async fn commands_of_later_versions_say_so_and_end_with_two() {
     for line in [
         "verify --from 2026-01-01 --to 2026-02-01",
-        "quarantine replay",
         "prove --month 2026-01",
         "invoices match --file f",
         "forget --card 1",
