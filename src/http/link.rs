@@ -194,7 +194,7 @@ impl Link {
                 return None;
             }
         }
-        (failed < self.transport.max_retries).then(|| backoff(failed).max(asked.unwrap_or_default()))
+        (failed < self.transport.max_retries).then(|| backoff(self.transport.first_wait, failed).max(asked.unwrap_or_default()))
     }
 
     async fn attempt<T, F>(

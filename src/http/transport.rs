@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use super::retry::FIRST_BACKOFF;
 use crate::{clock::Clock, config};
 
 /// Shorter than what common servers allow an idle connection (5 s and more), so that it is rarely they who close it just
@@ -31,6 +32,8 @@ pub struct Transport {
     pub(super) request_timeout: Duration,
     pub(super) max_retries: u32,
     pub(super) max_body: u64,
+    /// The limit of the first wait between attempts.
+    pub(super) first_wait: Duration,
 }
 
 impl Transport {
@@ -55,7 +58,15 @@ impl Transport {
             request_timeout: config.request_timeout,
             max_retries: config.max_retries,
             max_body: config.max_body,
+            first_wait: FIRST_BACKOFF,
         })
+    }
+
+    /// The same client with another limit of the first wait between attempts, for tests in which much fails.
+    #[must_use]
+    pub fn with_first_wait(mut self, first_wait: Duration) -> Self {
+        self.first_wait = first_wait;
+        self
     }
 }
 
