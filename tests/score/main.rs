@@ -28,7 +28,11 @@ use serde_json::{Map, Value};
 #[expect(dead_code, unused_imports, clippy::unwrap_used, clippy::panic, reason = "shared with the other targets")]
 mod support;
 
+mod clock;
+mod faults;
 mod replay;
+mod truncate;
+mod wired;
 
 /// What a figure is asked to do.
 #[derive(Debug, Clone, Copy)]
@@ -87,15 +91,44 @@ struct Figure {
 }
 
 /// All of them, in the order of the goals.
-const FIGURES: &[Figure] = &[Figure {
-    name: "replay",
-    goal: "ten full passes over unchanged data: 0 rows written, WAL at most 2 % of the first load",
-    unit: "sales",
-    small: 20_000,
-    full: 200_000,
-    bug: Bug::AlwaysWrite,
-    measure: |run| Box::pin(replay::measure(run)),
-}];
+const FIGURES: &[Figure] = &[
+    Figure {
+        name: "faults",
+        goal: "every fault × every source: the table right at the end, the watermark never past what was read, requests at most 1.2 × the least needed",
+        unit: "cells",
+        small: 10,
+        full: 1_000,
+        bug: Bug::WatermarkOfFailure,
+        measure: |run| Box::pin(faults::measure(run)),
+    },
+    Figure {
+        name: "truncate",
+        goal: "every byte of an answer, every framing: 0 partial windows committed",
+        unit: "answers",
+        small: 2,
+        full: 12,
+        bug: Bug::CutOffIsWhole,
+        measure: |run| Box::pin(truncate::measure(run)),
+    },
+    Figure {
+        name: "replay",
+        goal: "ten full passes over unchanged data: 0 rows written, WAL at most 2 % of the first load",
+        unit: "sales",
+        small: 20_000,
+        full: 200_000,
+        bug: Bug::AlwaysWrite,
+        measure: |run| Box::pin(replay::measure(run)),
+    },
+    Figure {
+        name: "clock",
+        goal: "±10 minutes: signed within two attempts; steps and both DST nights: no window missed or doubled",
+        unit: "runs",
+        small: 6,
+        full: 400,
+        bug: Bug::ClockTrusted,
+        measure: |run| Box::pin(clock::measure(run)),
+    },
+];
 
 /// A figure that takes longer than this hangs.
 const LONGEST: Duration = Duration::from_hours(2);
