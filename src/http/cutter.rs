@@ -164,6 +164,10 @@ impl Cutter {
 
     /// At the end of the body: what stood beside the records, if the document is whole.
     pub fn finish(self) -> Result<Rest, HttpError> {
+        // The planted bug: what has come so far is taken for the document.
+        if planted(Bug::CutOffIsWhole) {
+            return Ok(self.rest);
+        }
         match self.at {
             At::End => Ok(self.rest),
             At::Start { .. } => Err(malformed("it is empty")),

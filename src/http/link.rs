@@ -60,6 +60,13 @@ pub struct Link {
     offset: Mutex<Offset>,
 }
 
+/// When a read began, by this machine, and the correction that was known then; none before the first answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Begun {
+    at: DateTime<Utc>,
+    before: Option<TimeDelta>,
+}
+
 /// Why an attempt failed, and whether the server had begun to answer.
 struct Failure {
     error: HttpError,
@@ -75,7 +82,7 @@ impl Link {
 
     /// The server's time: this machine's, corrected by what the answers showed.
     pub fn present(&self) -> DateTime<Utc> {
-        self.correct(self.transport.clock.now())
+        self.transport.clock.now() + self.offset()
     }
 
     /// The clock that all times here come from.
@@ -83,15 +90,21 @@ impl Link {
         &*self.transport.clock
     }
 
-    /// This machine's time, uncorrected. Kept at the beginning of a read and corrected at its end, it is right even if
-    /// the read's own answers were the first to show the offset.
-    pub fn machine_time(&self) -> DateTime<Utc> {
-        self.transport.clock.now()
+    /// The beginning of a read, of which [`placed`](Self::placed) says the server's time at its end.
+    pub fn begin(&self) -> Begun {
+        let before = {
+            let offset = self.clock_offset();
+            offset.seen().map(|_| offset.get())
+        };
+        Begun { at: self.transport.clock.now(), before }
     }
 
-    /// A time of this machine as the server's.
-    pub fn correct(&self, at: DateTime<Utc>) -> DateTime<Utc> {
-        at + self.offset()
+    /// The server's time when a read began. If nothing was heard from the server before, it is what the read's own
+    /// answers showed. Else a clock that stepped meanwhile, here or there, makes two times of it: the earlier counts,
+    /// since a watermark may stay behind what was read and must not pass it.
+    pub fn placed(&self, begun: Begun) -> DateTime<Utc> {
+        let after = begun.at + self.offset();
+        begun.before.map_or(after, |before| after.min(begun.at + before))
     }
 
     /// Server minus machine, as far as it is believed.
@@ -198,7 +211,8 @@ impl Link {
                 return None;
             }
         }
-        (failed < self.transport.max_retries).then(|| backoff(failed).max(asked.unwrap_or_default()))
+        (failed < self.transport.max_retries)
+            .then(|| backoff(self.transport.first_wait, failed).max(asked.unwrap_or_default()))
     }
 
     async fn attempt<T, F>(

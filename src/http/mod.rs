@@ -23,7 +23,7 @@ mod transport;
 pub use body::Body;
 pub use cutter::{Cutter, RECORD, Rest};
 pub use error::{HttpError, Repeatable};
-pub use link::{Attempt, Call, Link};
+pub use link::{Attempt, Begun, Call, Link};
 pub use records::Records;
 pub use said::{said_in, scrub};
 pub use transport::{Transport, TransportError};

@@ -8,13 +8,14 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 /// The longest wait that a server may ask for; beyond it the exchange fails and the next pass tries again.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_mins(5);
 
-const FIRST_BACKOFF: Duration = Duration::from_millis(500);
+/// The limit of the first wait.
+pub(super) const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 const LARGEST_BACKOFF: Duration = Duration::from_secs(30);
 
 /// The time to wait before the next attempt: anything up to a limit that doubles, so that clients that failed together
 /// do not come back together.
-pub(super) fn backoff(failed: u32) -> Duration {
-    let most = FIRST_BACKOFF.saturating_mul(1u32.checked_shl(failed).unwrap_or(u32::MAX)).min(LARGEST_BACKOFF);
+pub(super) fn backoff(first: Duration, failed: u32) -> Duration {
+    let most = first.saturating_mul(1u32.checked_shl(failed).unwrap_or(u32::MAX)).min(LARGEST_BACKOFF);
     let most = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
     Duration::from_millis(rand::random_range(0..=most))
 }
@@ -53,9 +54,9 @@ mod tests {
     fn waits_double_up_to_a_limit_and_differ() {
         for failed in [0, 3, 40, u32::MAX] {
             let most = if failed == 0 { FIRST_BACKOFF } else { LARGEST_BACKOFF };
-            assert!((0..50).all(|_| backoff(failed) <= most));
+            assert!((0..50).all(|_| backoff(FIRST_BACKOFF, failed) <= most));
         }
-        let waits: std::collections::HashSet<_> = (0..50).map(|_| backoff(10)).collect();
+        let waits: std::collections::HashSet<_> = (0..50).map(|_| backoff(FIRST_BACKOFF, 10)).collect();
         assert!(waits.len() > 10);
     }
 }

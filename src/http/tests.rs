@@ -300,3 +300,30 @@ async fn the_offset_is_learnt_from_every_answer_but_a_cached_one() {
     assert_eq!(link.offset(), TimeDelta::zero(), "a date in 1970 is not believed, and the old one no longer fits");
     assert!(link.skew().unwrap() < TimeDelta::days(-20_000));
 }
+
+#[tokio::test]
+async fn a_read_during_which_a_clock_steps_is_placed_no_later_than_it_began() {
+    let here: DateTime<Utc> = "2026-11-21T12:00:00Z".parse().unwrap();
+    let noon = || bytes("200 OK", "date: Sat, 21 Nov 2026 12:00:00 GMT\r\n", b"[]");
+    for hours in [-12, 12] {
+        let clock = Arc::new(ManualClock::at(here));
+        let link = link_with(&limits(), clock.clone());
+        let server = Server::start(vec![noon()]).await;
+        assert_eq!(ask(&link, &server).await.unwrap(), [""; 0]);
+        let begun = link.begin();
+        clock.set(here + TimeDelta::hours(hours));
+        assert_eq!(ask(&link, &server).await.unwrap(), [""; 0]);
+        assert!((link.present() - here).abs() <= TimeDelta::seconds(1), "the server's time is known");
+        assert!(link.placed(begun) <= here + TimeDelta::seconds(1), "a step by {hours} h");
+    }
+}
+
+#[tokio::test]
+async fn a_read_that_is_the_first_to_hear_from_a_server_is_placed_by_its_time() {
+    let here: DateTime<Utc> = "2026-11-21T11:00:00Z".parse().unwrap();
+    let link = link_with(&limits(), Arc::new(ManualClock::at(here)));
+    let server = Server::start(vec![bytes("200 OK", "date: Sat, 21 Nov 2026 12:00:00 GMT\r\n", b"[]")]).await;
+    let begun = link.begin();
+    assert_eq!(ask(&link, &server).await.unwrap(), [""; 0]);
+    assert_eq!(link.placed(begun), here + TimeDelta::hours(1) + TimeDelta::milliseconds(500));
+}

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use super::retry::FIRST_BACKOFF;
 use crate::{
     clock::Clock,
     config,
@@ -38,6 +39,8 @@ pub struct Transport {
     pub(super) request_timeout: Duration,
     pub(super) max_retries: u32,
     pub(super) max_body: u64,
+    /// The limit of the first wait between attempts.
+    pub(super) first_wait: Duration,
 }
 
 impl Transport {
@@ -62,7 +65,15 @@ impl Transport {
             request_timeout: if planted(Bug::NoDeadline) { FOR_EVER } else { config.request_timeout },
             max_retries: config.max_retries,
             max_body: config.max_body,
+            first_wait: FIRST_BACKOFF,
         })
+    }
+
+    /// The same client with another limit of the first wait between attempts, for tests in which much fails.
+    #[must_use]
+    pub fn with_first_wait(mut self, first_wait: Duration) -> Self {
+        self.first_wait = first_wait;
+        self
     }
 }
 

@@ -1,10 +1,13 @@
 //! Scripted faults: what a server does instead of answering, and when.
 //!
 //! A [`Script`] names a part of the path, how many matching requests pass first, and how many are struck. Faults of the
-//! connection itself (cut off, trickling) belong into [`Fault`] too, to be acted out in `server`.
+//! connection itself (cut off, trickling) are those of a [`wire`](super::wire) before the sandbox.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -31,6 +34,28 @@ pub enum Fault {
     },
     /// The answer comes later.
     Latency(Duration),
+    /// The servers' clock stands off by so much from this request on, which is answered by it already.
+    Clock(TimeDelta),
+    /// Every token issued so far is forgotten, as a restart of the real server does; the request is refused with 401.
+    /// Alexela, which has no tokens, refuses it all the same.
+    Forgotten,
+    /// The answer has other rows than it should.
+    Rows(Rows),
+}
+
+/// What is wrong with the rows of an answer, whose status and form are in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rows {
+    /// There are none, and the total says so, too.
+    None,
+    /// The first comes twice.
+    Doubled,
+    /// A page (not the first) begins so many rows early, as if others had come in before it: the total has grown by them.
+    Early(usize),
+    /// A page (not the first) begins so many rows late, as if others had gone: the total has shrunk by them.
+    Late(usize),
+    /// The offset is ignored, and there is always more to come.
+    Endless,
 }
 
 /// When a fault strikes.
@@ -51,6 +76,7 @@ pub struct Script {
 pub struct Faults {
     scripts: Mutex<Vec<Script>>,
     offset: Mutex<TimeDelta>,
+    struck: AtomicU64,
 }
 
 /// What happens to one request.
@@ -90,6 +116,11 @@ impl Faults {
         *self.offset.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many requests were struck, a later answer and a clock set off not counted.
+    pub fn struck(&self) -> u64 {
+        self.struck.load(Ordering::Relaxed)
+    }
+
     /// Counts a request and says what happens to it.
     pub(crate) fn strike(&self, path: &str) -> Strike {
         let mut strike = Strike::default();
@@ -100,6 +131,8 @@ impl Faults {
             } else if script.times > 0 {
                 if let Fault::Latency(delay) = script.fault {
                     strike.delay += delay;
+                } else if let Fault::Clock(offset) = script.fault {
+                    self.set_clock_offset(offset);
                 } else if strike.answer.is_some() {
                     // One fault a request; this script waits for the next.
                     continue;
@@ -110,6 +143,9 @@ impl Faults {
             }
         }
         scripts.retain(|s| s.times > 0);
+        if strike.answer.is_some() {
+            self.struck.fetch_add(1, Ordering::Relaxed);
+        }
         strike
     }
 }
@@ -128,6 +164,21 @@ mod tests {
             .map(|path| faults.strike(path).answer.is_some())
             .collect();
         assert_eq!(struck, [false, false, true, true, false]);
+    }
+
+    #[test]
+    fn a_clock_is_set_off_by_the_request_that_meets_it_and_stays_off() {
+        let faults = Faults::default();
+        for (after, minutes) in [(1, 10), (2, -10)] {
+            let fault = Fault::Clock(TimeDelta::minutes(minutes));
+            faults.script(Script { path: String::new(), after, times: 1, fault });
+        }
+        let offsets = [0, 1, 2, 3].map(|_| {
+            assert_eq!(faults.strike("/x"), Strike::default());
+            faults.clock_offset().num_minutes()
+        });
+        assert_eq!(offsets, [0, 10, -10, -10]);
+        assert_eq!(faults.struck(), 0);
     }
 
     #[test]

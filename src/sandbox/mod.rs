@@ -2,8 +2,8 @@
 //!
 //! [`start`] runs both on one port: Alexela under `/api/v1`, `HecOne` under `/hecone`. [`world`] makes the sales, [`row`]
 //! writes a record and says at the same time what the warehouse should make of it, [`dirt`] how oddly it is written,
-//! [`alexela`] and [`hecone`] check what the real servers check, [`faults`] fail on demand, [`truth`] tells what should
-//! be in the warehouse at a given moment.
+//! [`alexela`] and [`hecone`] check what the real servers check, [`faults`] fail on demand, a [`wire`] before them breaks
+//! what they say, [`truth`] tells what should be in the warehouse at a given moment.
 
 pub(crate) mod alexela;
 mod configuration;
@@ -15,6 +15,7 @@ pub mod requests;
 pub(crate) mod row;
 pub(crate) mod server;
 pub mod truth;
+pub mod wire;
 pub mod world;
 
 use std::{

@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Options, alexela,
-    faults::{Fault, Faults},
+    faults::{Fault, Faults, Rows},
     hecone::{self, write::Written},
     requests::{Requests, Seen},
     world::World,
@@ -56,6 +56,8 @@ pub(crate) struct Call {
     pub body: Bytes,
     /// The server's time.
     pub now: DateTime<Utc>,
+    /// What is wrong with the rows of the answer.
+    pub rows: Option<Rows>,
 }
 
 impl Call {
@@ -111,8 +113,12 @@ pub(crate) async fn answer(State(server): State<Arc<Server>>, request: Request<B
     }
     let body = axum::body::to_bytes(body, MAX_BODY).await;
     let (method, query) = (parts.method.clone(), parts.uri.query().map(str::to_owned));
-    let mut response = match (strike.answer, body) {
-        (Some(fault), _) => faulty(fault),
+    let (rows, instead) = match strike.answer {
+        Some(Fault::Rows(rows)) => (Some(rows), None),
+        instead => (None, instead),
+    };
+    let mut response = match (instead, body) {
+        (Some(fault), _) => faulty(&server, fault),
         (None, Err(_)) => json(StatusCode::PAYLOAD_TOO_LARGE, r#"{"error":"the request body is too large"}"#),
         (None, Ok(body)) => {
             let call = Call {
@@ -122,6 +128,7 @@ pub(crate) async fn answer(State(server): State<Arc<Server>>, request: Request<B
                 headers: parts.headers,
                 body,
                 now: server.now(),
+                rows,
             };
             route(&server, &call)
         }
@@ -148,7 +155,7 @@ pub(crate) fn route(server: &Server, call: &Call) -> Response {
     json(StatusCode::NOT_FOUND, r#"{"error":"no such path; the sandbox serves /api/v1/… and /hecone/…"}"#)
 }
 
-fn faulty(fault: Fault) -> Response {
+fn faulty(server: &Server, fault: Fault) -> Response {
     const PAGE: &str = "<html><head><title>Sorry</title></head><body>We will be back soon.</body></html>";
     let html = |status: u16| {
         let mut response = Response::new(Body::from(PAGE));
@@ -166,6 +173,11 @@ fn faulty(fault: Fault) -> Response {
         }
         Fault::Html => html(200),
         Fault::Json { status, text } => json(StatusCode::from_u16(status).unwrap_or(StatusCode::OK), text),
-        Fault::Latency(_) => html(500),
+        Fault::Forgotten => {
+            server.tokens.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            json(StatusCode::UNAUTHORIZED, r#"{"error":{"status":401,"message":"a valid bearer token is required"}}"#)
+        }
+        // Not in place of an answer: these never come here.
+        Fault::Latency(_) | Fault::Clock(_) | Fault::Rows(_) => html(500),
     }
 }

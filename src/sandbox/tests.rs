@@ -54,6 +54,7 @@ pub(super) fn call(
         headers,
         body: Bytes::copy_from_slice(body.as_bytes()),
         now: server.now(),
+        rows: None,
     };
     let response: Response = route(server, &call);
     let status = response.status();

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     config,
     domain::{Grid, SourceKind, StreamId, Window},
-    failpoint::{Point, reached},
+    failpoint::{Bug, Point, planted, reached},
     source::{Source, SourceError},
     warehouse::{
         Warehouse, WarehouseError,
@@ -243,6 +243,12 @@ impl Reader {
                 }
                 Disposition::NextPass => {
                     self.warehouse.note_failure(stream, read.window, &error.to_string()).await?;
+                    // The planted bug: the watermark moves as if the window had been read.
+                    if planted(Bug::WatermarkOfFailure)
+                        && let Some(to) = read.watermark(self.source.present(), self.settings.publish_delay)
+                    {
+                        self.warehouse.advance_watermark(stream, lease, to).await?;
+                    }
                     Err(error)
                 }
                 Disposition::StopAccount

@@ -16,12 +16,11 @@
 
 use std::{
     fmt::Write as _,
-    pin::Pin,
     process::ExitCode,
     time::{Duration, Instant},
 };
 
-use fuelsync::failpoint::{Bug, plant};
+use fuelsync::failpoint::plant;
 use serde_json::{Map, Value};
 
 #[path = "../support/mod.rs"]
@@ -29,6 +28,11 @@ use serde_json::{Map, Value};
 mod support;
 
 mod bomb;
+mod clock;
+mod commit_lost;
+mod faults;
+mod figures;
+mod hang;
 mod kill;
 mod leaks;
 mod pages;
@@ -36,7 +40,11 @@ mod replay;
 mod replicas;
 mod takeover;
 mod term;
+mod truncate;
+mod wired;
 mod yard;
+
+use figures::{FIGURES, Figure};
 
 /// What a figure is asked to do.
 #[derive(Debug, Clone, Copy)]
@@ -82,98 +90,6 @@ impl Measured {
         self
     }
 }
-
-type Measuring = Pin<Box<dyn Future<Output = Measured>>>;
-
-/// A figure.
-struct Figure {
-    name: &'static str,
-    goal: &'static str,
-    /// What `size` counts.
-    unit: &'static str,
-    /// The size of every `cargo test`.
-    small: u64,
-    /// The size of the goal.
-    full: u64,
-    bug: Bug,
-    measure: fn(Run) -> Measuring,
-}
-
-/// All of them, in the order of the goals.
-const FIGURES: &[Figure] = &[
-    Figure {
-        name: "kill",
-        goal: "SIGKILL at random moments and at every failpoint: 0 lost, 0 twice, all tables identical to an uninterrupted run's",
-        unit: "kills at random moments",
-        small: 24,
-        full: 10_000,
-        bug: Bug::SplitCommit,
-        measure: |run| Box::pin(kill::measure(run)),
-    },
-    Figure {
-        name: "replicas",
-        goal: "8 processes on one warehouse with kills and freezes: 0 deadlocks, 0 watermarks back, 0 rows wrong",
-        unit: "seconds",
-        small: 8,
-        full: 600,
-        bug: Bug::NoFence,
-        measure: |run| Box::pin(replicas::measure(run)),
-    },
-    Figure {
-        name: "takeover",
-        goal: "after a kill or a freeze: within the lease's time plus 2 s, p99",
-        unit: "streams taken over",
-        small: 40,
-        full: 1_000,
-        bug: Bug::LeaseForEver,
-        measure: |run| Box::pin(takeover::measure(run)),
-    },
-    Figure {
-        name: "pages",
-        goal: "rows moving between pages: 0 lost, 0 invented, none marked missing that is there",
-        unit: "schedules",
-        small: 160,
-        full: 10_000,
-        bug: Bug::PagesTrusted,
-        measure: |run| Box::pin(pages::measure(run)),
-    },
-    Figure {
-        name: "replay",
-        goal: "ten full passes over unchanged data: 0 rows written, WAL at most 2 % of the first load",
-        unit: "sales",
-        small: 12_000,
-        full: 200_000,
-        bug: Bug::AlwaysWrite,
-        measure: |run| Box::pin(replay::measure(run)),
-    },
-    Figure {
-        name: "bomb",
-        goal: "peak memory at most 128 MiB for every hostile body, nothing partial written",
-        unit: "MiB of each body",
-        small: 48,
-        full: 1024,
-        bug: Bug::NoLimits,
-        measure: |run| Box::pin(bomb::measure(run)),
-    },
-    Figure {
-        name: "term",
-        goal: "stops at random moments: p99 at most 1 s, none over 5 s, nothing half-written",
-        unit: "stops",
-        small: 9,
-        full: 1_000,
-        bug: Bug::Deaf,
-        measure: |run| Box::pin(term::measure(run)),
-    },
-    Figure {
-        name: "leaks",
-        goal: "20 secrets and personal values over every fault: 0 found in anything written",
-        unit: "runs",
-        small: 14,
-        full: 400,
-        bug: Bug::LoudLog,
-        measure: |run| Box::pin(leaks::measure(run)),
-    },
-];
 
 /// A figure that takes longer than this hangs.
 const LONGEST: Duration = Duration::from_hours(2);

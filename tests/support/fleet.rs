@@ -32,7 +32,10 @@ pub(crate) struct Fleet {
     pub(crate) sandbox: Sandbox,
     pub(crate) config: Config,
     pub(crate) warehouse: Warehouse,
-    first_read: DateTime<Utc>,
+    /// Where the truth begins.
+    pub(crate) start: DateTime<Utc>,
+    /// When the sources were first read.
+    pub(crate) first_read: DateTime<Utc>,
 }
 
 impl Fleet {
@@ -50,7 +53,16 @@ impl Fleet {
         let config = Config::from_text("fleet.toml", &text, std::iter::empty()).unwrap();
         let warehouse = Warehouse::new(&config.database, &database.url().into()).unwrap();
         warehouse.migrate().await.unwrap();
-        Self { pool: database.pool().await, _database: database, clock, sandbox, config, warehouse, first_read: now }
+        Self {
+            pool: database.pool().await,
+            _database: database,
+            clock,
+            sandbox,
+            config,
+            warehouse,
+            start: start(),
+            first_read: now,
+        }
     }
 
     /// A process of its own: nothing is remembered but what the database knows.
@@ -70,7 +82,7 @@ impl Fleet {
     }
 
     pub(crate) fn scope(&self) -> Scope {
-        Scope { first_read: Some(self.first_read), ..Scope::from(start()) }
+        Scope { first_read: Some(self.first_read), ..Scope::from(self.start) }
     }
 
     /// The whole table is the truth, and so is the quarantine; the counts of every window add up to it.

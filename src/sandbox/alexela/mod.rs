@@ -10,12 +10,12 @@ use axum::{
     http::{Method, StatusCode},
     response::Response,
 };
-use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use self::query::{Stretch, dates};
 use super::{
     dirt::quoted,
+    faults,
     row::object,
     server::{Call, Server, json},
     world::{between, card::CardSale},
@@ -74,23 +74,35 @@ fn body(call: &Call) -> Result<Value, Refusal> {
 }
 
 /// Array elements, joined as they are served.
-struct Rows(String);
+struct Rows {
+    text: String,
+    wrong: Option<faults::Rows>,
+}
 
 impl Rows {
-    fn new() -> Self {
-        Self("[".to_owned())
+    fn new(wrong: Option<faults::Rows>) -> Self {
+        Self { text: "[".to_owned(), wrong }
     }
 
     fn push(&mut self, text: &str) {
-        if self.0.len() > 1 {
-            self.0.push(',');
+        let times = match self.wrong {
+            Some(faults::Rows::None) => 0,
+            Some(faults::Rows::Doubled) if self.text.len() == 1 => 2,
+            // There are no pages here.
+            Some(faults::Rows::Doubled | faults::Rows::Early(_) | faults::Rows::Late(_) | faults::Rows::Endless)
+            | None => 1,
+        };
+        for _ in 0..times {
+            if self.text.len() > 1 {
+                self.text.push(',');
+            }
+            self.text.push_str(text);
         }
-        self.0.push_str(text);
     }
 
     fn finish(mut self) -> String {
-        self.0.push(']');
-        self.0
+        self.text.push(']');
+        self.text
     }
 }
 
@@ -120,7 +132,7 @@ fn cards(server: &Server, call: &Call) -> Result<String, Refusal> {
     let stretch = dates(&server.options.alexela, call.now, from.as_deref(), to.as_deref())?;
     let fleet = &server.world.fleet;
     let may = |sale: &CardSale| asked.contains(&fleet.contracts[fleet.cards[sale.card].contract]);
-    Ok(receipts(server, SourceKind::AlexelaCard, stretch, call.now, may))
+    Ok(receipts(server, call, SourceKind::AlexelaCard, stretch, may))
 }
 
 fn bonus(server: &Server, call: &Call) -> Result<String, Refusal> {
@@ -129,20 +141,20 @@ fn bonus(server: &Server, call: &Call) -> Result<String, Refusal> {
     let stretch = dates(&server.options.alexela, call.now, from.as_deref(), to.as_deref())?;
     let world = &server.world;
     let may = |sale: &CardSale| world.is_defined(&world.fleet.bonus[sale.card].number);
-    Ok(receipts(server, SourceKind::AlexelaBonus, stretch, call.now, may))
+    Ok(receipts(server, call, SourceKind::AlexelaBonus, stretch, may))
 }
 
 fn receipts(
     server: &Server,
+    call: &Call,
     source: SourceKind,
     stretch: Stretch,
-    now: DateTime<Utc>,
     may: impl Fn(&CardSale) -> bool,
 ) -> String {
-    let (world, at) = (&server.world, server.world.time(now));
+    let (world, at) = (&server.world, server.world.time(call.now));
     world.with(at, |store| {
         let list = if source == SourceKind::AlexelaBonus { &store.bonus } else { &store.card };
-        let mut rows = Rows::new();
+        let mut rows = Rows::new(call.rows);
         for sale in between(list, |s| s.occurred, stretch.from, stretch.to) {
             if sale.visible(at) && may(sale) && !world.is_hidden(source, || rows::card_id(source, sale.index)) {
                 for line in 0..sale.lines.len() {
@@ -163,7 +175,7 @@ fn charging(server: &Server, call: &Call) -> Result<String, Refusal> {
     let stretch = dates(&server.options.alexela, call.now, one("fromDate"), one("toDate"))?;
     let (world, at) = (&server.world, server.world.time(call.now));
     Ok(world.with(at, |store| {
-        let mut rows = Rows::new();
+        let mut rows = Rows::new(call.rows);
         for sale in between(&store.ev, |s| s.occurred, stretch.from, stretch.to) {
             if sale.visible(at) && !world.is_hidden(SourceKind::AlexelaEv, || rows::ev_id(sale.index)) {
                 rows.push(&rows::ev_row(world, sale, at, false).row.json());

@@ -17,6 +17,7 @@ use crate::{
     domain::Amount,
     sandbox::{
         dirt::quoted,
+        faults::Rows,
         options::Links,
         row::object,
         server::{Call, Server},
@@ -101,9 +102,15 @@ pub(crate) fn list(server: &Server, call: &Call) -> Answer {
         if descending {
             items.reverse();
         }
-        let page = items.iter().skip(offset).take(limit);
-        let rows: Vec<_> = page.map(|item| item.json(&server.world, at)).collect();
-        (format!("[{}]", rows.join(",")), items.len(), rows.len())
+        let (start, total) = shown(call.rows, offset, limit, items.len());
+        let page = items.iter().skip(start).take(if call.rows == Some(Rows::None) { 0 } else { limit });
+        let mut rows: Vec<_> = page.map(|item| item.json(&server.world, at)).collect();
+        if call.rows == Some(Rows::Doubled)
+            && let Some(first) = rows.first().cloned()
+        {
+            rows.insert(0, first);
+        }
+        (format!("[{}]", rows.join(",")), total, rows.len())
     });
     let meta = if options.total {
         format!(r#"{{"total":{total},"offset":{offset},"limit":{limit}}}"#)
@@ -111,6 +118,17 @@ pub(crate) fn list(server: &Server, call: &Call) -> Answer {
         format!(r#"{{"offset":{offset},"limit":{limit}}}"#)
     };
     Ok((StatusCode::OK, document(&links(server, call, &pairs, offset, count, limit, total), &meta, &data)))
+}
+
+/// Where a page really begins and how many rows it says there are: as asked for, unless the rows are to be wrong.
+fn shown(wrong: Option<Rows>, offset: usize, limit: usize, total: usize) -> (usize, usize) {
+    match wrong {
+        Some(Rows::None) => (offset, 0),
+        Some(Rows::Early(rows)) if offset > 0 => (offset.saturating_sub(rows), total + rows),
+        Some(Rows::Late(rows)) if offset > 0 => (offset + rows, total.saturating_sub(rows)),
+        Some(Rows::Endless) => (0, offset + 2 * limit),
+        Some(Rows::Doubled | Rows::Early(_) | Rows::Late(_)) | None => (offset, total),
+    }
 }
 
 /// A value that sorts.
@@ -237,4 +255,23 @@ pub(crate) fn statistics(server: &Server, call: &Call) -> Answer {
         ("by_state", &by_state),
     ]);
     Ok((StatusCode::OK, document("{}", "{}", &format!("[{data}]"))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrong_rows_begin_elsewhere_and_the_total_goes_with_them() {
+        let page = |wrong| shown(wrong, 20, 10, 25);
+        assert_eq!(page(None), (20, 25));
+        assert_eq!(page(Some(Rows::Doubled)), (20, 25));
+        assert_eq!(page(Some(Rows::None)), (20, 0));
+        assert_eq!(page(Some(Rows::Early(1))), (19, 26));
+        assert_eq!(page(Some(Rows::Late(1))), (21, 24));
+        assert_eq!(page(Some(Rows::Endless)), (0, 40));
+        // No row can come in before the first page, or go from before it.
+        assert_eq!(shown(Some(Rows::Early(1)), 0, 10, 25), (0, 25));
+        assert_eq!(shown(Some(Rows::Late(1)), 0, 10, 25), (0, 25));
+    }
 }

@@ -66,7 +66,7 @@ impl<'a> Reading<'a> {
     /// Reads the days of the stretch. When the vendor no longer serves its beginning, up to three days are given up and
     /// the rest is read, which [`ReadEnd::served_from`] says; when that does not do, the error names the last day refused.
     pub(super) async fn run(&self, stretch: Window) -> Result<ReadEnd, SourceError> {
-        let begun = self.client.link.machine_time();
+        let begun = self.client.link.begin();
         let mut left = calendar::pieces(calendar::whole_days(stretch), self.client.config.max_window_days);
         let (mut any, mut moves) = (false, 0);
         let mut refused: Option<(DateTime<Utc>, String)> = None;
@@ -96,8 +96,7 @@ impl<'a> Reading<'a> {
         match refused {
             Some((from, seen)) if !any => Err(SourceError::BeyondHorizon { from, seen }),
             refused => Ok(ReadEnd {
-                // The answers of this read may have been the first to show the server's time.
-                present: self.client.link.correct(begun),
+                present: self.client.link.placed(begun),
                 complete: true,
                 served_from: refused.map(|(from, _)| calendar::next_day(from)),
             }),

@@ -87,7 +87,7 @@ impl<'a> Reading<'a> {
 
     /// Reads the stretch, in parts where its pages move.
     pub(super) async fn run(self, stretch: Window) -> Result<ReadEnd, SourceError> {
-        let begun = self.client.link.machine_time();
+        let begun = self.client.link.begin();
         let mut left = VecDeque::from([stretch]);
         let mut complete = true;
         while let Some(part) = left.pop_front() {
@@ -121,8 +121,7 @@ impl<'a> Reading<'a> {
                 }
             }
         }
-        // The answers of this read may have been the first to show the server's time.
-        Ok(ReadEnd { present: self.client.link.correct(begun), complete, served_from: None })
+        Ok(ReadEnd { present: self.client.link.placed(begun), complete, served_from: None })
     }
 
     /// Reads one part until it is whole, at most four times. `accept`: it is too narrow to be halved, so what the last
