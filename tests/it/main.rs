@@ -7,8 +7,12 @@ mod support;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod dbproxy;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod load;
+#[cfg(test)]
+mod pooler;
 #[cfg(test)]
 mod whole;

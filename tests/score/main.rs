@@ -25,10 +25,13 @@ use fuelsync::failpoint::{Bug, plant};
 use serde_json::{Map, Value};
 
 #[path = "../support/mod.rs"]
-#[expect(dead_code, unused_imports, clippy::unwrap_used, clippy::panic, reason = "shared with the other targets")]
+#[expect(dead_code, clippy::unwrap_used, clippy::panic, reason = "shared with the other targets")]
 mod support;
 
+mod bomb;
 mod kill;
+mod leaks;
+mod pages;
 mod replay;
 mod replicas;
 mod takeover;
@@ -126,22 +129,49 @@ const FIGURES: &[Figure] = &[
         measure: |run| Box::pin(takeover::measure(run)),
     },
     Figure {
+        name: "pages",
+        goal: "rows moving between pages: 0 lost, 0 invented, none marked missing that is there",
+        unit: "schedules",
+        small: 160,
+        full: 10_000,
+        bug: Bug::PagesTrusted,
+        measure: |run| Box::pin(pages::measure(run)),
+    },
+    Figure {
         name: "replay",
         goal: "ten full passes over unchanged data: 0 rows written, WAL at most 2 % of the first load",
         unit: "sales",
-        small: 20_000,
+        small: 12_000,
         full: 200_000,
         bug: Bug::AlwaysWrite,
         measure: |run| Box::pin(replay::measure(run)),
     },
     Figure {
+        name: "bomb",
+        goal: "peak memory at most 128 MiB for every hostile body, nothing partial written",
+        unit: "MiB of each body",
+        small: 48,
+        full: 1024,
+        bug: Bug::NoLimits,
+        measure: |run| Box::pin(bomb::measure(run)),
+    },
+    Figure {
         name: "term",
         goal: "stops at random moments: p99 at most 1 s, none over 5 s, nothing half-written",
         unit: "stops",
-        small: 15,
+        small: 9,
         full: 1_000,
         bug: Bug::Deaf,
         measure: |run| Box::pin(term::measure(run)),
+    },
+    Figure {
+        name: "leaks",
+        goal: "20 secrets and personal values over every fault: 0 found in anything written",
+        unit: "runs",
+        small: 14,
+        full: 400,
+        bug: Bug::LoudLog,
+        measure: |run| Box::pin(leaks::measure(run)),
     },
 ];
 

@@ -26,7 +26,7 @@ pub(crate) fn start() -> DateTime<Utc> {
 
 /// Both vendors, a database, and a clock that stands where it is put.
 pub(crate) struct Fleet {
-    _database: TestDatabase,
+    pub(crate) database: TestDatabase,
     pub(crate) pool: PgPool,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) sandbox: Sandbox,
@@ -50,7 +50,7 @@ impl Fleet {
         let config = Config::from_text("fleet.toml", &text, std::iter::empty()).unwrap();
         let warehouse = Warehouse::new(&config.database, &database.url().into()).unwrap();
         warehouse.migrate().await.unwrap();
-        Self { pool: database.pool().await, _database: database, clock, sandbox, config, warehouse, first_read: now }
+        Self { pool: database.pool().await, database, clock, sandbox, config, warehouse, first_read: now }
     }
 
     /// A process of its own: nothing is remembered but what the database knows.
