@@ -1,5 +1,7 @@
 //! The watermark of each stream, gaps, and how its last pass ended.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Row};
 
@@ -143,6 +145,8 @@ impl Warehouse {
 
     /// Records a stretch that the source no longer serves and that was never read. `true` when it is news.
     pub async fn record_gap(&self, stream: &StreamId, gap: Window, reason: &str) -> Result<bool, WarehouseError> {
+        // Made again after a lost answer it finds its own row: what the first time told stands.
+        let news = &AtomicBool::new(false);
         self.short(|mut tx| async move {
             // Only what no earlier gap covers: a horizon that moves on day by day makes pieces that touch.
             let done = sqlx::query(
@@ -160,8 +164,9 @@ impl Warehouse {
             .bind(reason)
             .execute(&mut *tx)
             .await?;
+            news.fetch_or(done.rows_affected() > 0, Ordering::Relaxed);
             tx.commit().await?;
-            Ok(done.rows_affected() > 0)
+            Ok(news.load(Ordering::Relaxed))
         })
         .await
     }

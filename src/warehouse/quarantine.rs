@@ -1,5 +1,7 @@
 //! Records that cannot be normalized: kept, named, and resolved when they can.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::{PgConnection, Row};
@@ -210,6 +212,8 @@ impl Warehouse {
 
     /// Takes a row out of the list of what is open, for good. `false` when there is no such open row.
     pub async fn drop_quarantined(&self, id: i64) -> Result<bool, WarehouseError> {
+        // Made again after a lost answer it finds its own work done: what the first time told stands.
+        let dropped = &AtomicBool::new(false);
         self.short(|mut tx| async move {
             let done = sqlx::query(
                 "UPDATE fuel.quarantine SET resolved_at = now(), dropped = true WHERE id = $1 AND resolved_at IS NULL",
@@ -217,8 +221,9 @@ impl Warehouse {
             .bind(id)
             .execute(&mut *tx)
             .await?;
+            dropped.fetch_or(done.rows_affected() > 0, Ordering::Relaxed);
             tx.commit().await?;
-            Ok(done.rows_affected() > 0)
+            Ok(dropped.load(Ordering::Relaxed))
         })
         .await
     }

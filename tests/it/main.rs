@@ -7,6 +7,8 @@ mod support;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod dbproxy;
+#[cfg(test)]
 mod fuzz;
 #[cfg(test)]
 mod harness;
@@ -14,6 +16,8 @@ mod harness;
 mod lease;
 #[cfg(test)]
 mod load;
+#[cfg(test)]
+mod pooler;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]

@@ -5,7 +5,8 @@ use std::pin::Pin;
 use fuelsync::failpoint::Bug;
 
 use crate::{
-    Measured, Run, bomb, clock, commit_lost, faults, hang, kill, leaks, pages, replay, replicas, takeover, term, truncate,
+    Measured, Run, bomb, clock, commit_lost, faults, hang, kill, leaks, pages, replay, replicas, takeover, term,
+    truncate,
 };
 
 /// A measurement under way.

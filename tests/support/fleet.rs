@@ -26,7 +26,7 @@ pub(crate) fn start() -> DateTime<Utc> {
 
 /// Both vendors, a database, and a clock that stands where it is put.
 pub(crate) struct Fleet {
-    _database: TestDatabase,
+    pub(crate) database: TestDatabase,
     pub(crate) pool: PgPool,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) sandbox: Sandbox,
@@ -55,7 +55,7 @@ impl Fleet {
         warehouse.migrate().await.unwrap();
         Self {
             pool: database.pool().await,
-            _database: database,
+            database,
             clock,
             sandbox,
             config,

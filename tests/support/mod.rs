@@ -3,6 +3,7 @@
 mod command;
 mod container;
 mod database;
+pub(crate) mod dbproxy;
 pub(crate) mod fleet;
 mod server;
 

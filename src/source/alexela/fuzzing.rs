@@ -87,6 +87,7 @@ pub fn server_accepts(config: &Alexela, sent: &Sent, now: DateTime<Utc>) -> bool
         headers: sent.headers.clone(),
         body: sent.body.clone(),
         now,
+        rows: None,
     };
     auth::check(&options, &call).is_ok()
 }

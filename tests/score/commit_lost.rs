@@ -1,0 +1,179 @@
+//! `commit-lost`: whatever becomes of the answer to COMMIT, nothing is lost and nothing is written twice.
+//!
+//! Two fleets alike in everything make the same passes, one of them over a wire that is cut at COMMIT: mostly after it
+//! (the answer lost), mixed with cuts before it (nothing committed) and in it (nobody knows). After each pass both
+//! databases must be alike, versions and ledger included, so that a row lost or written twice cannot hide behind a later
+//! read of its window.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use fuelsync::{sync::summary::Outcome, warehouse::Warehouse};
+use rand::RngExt as _;
+use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng as _};
+use sqlx::PgPool;
+
+use crate::{
+    Measured, Run,
+    support::{
+        dbproxy::{Act, At, DbProxy, Message},
+        fleet::Fleet,
+    },
+};
+
+/// Sales of each fleet: enough for rows in every window.
+const SALES: u64 = 3_000;
+
+/// Passes after which the answers must have been lost that were to be lost.
+const MOST_PASSES: u64 = 200;
+
+/// What was cut, counted where it was.
+#[derive(Debug, Default)]
+struct Cuts {
+    /// Answers to the COMMIT of sales lost: what the figure's size counts.
+    after: AtomicU64,
+    /// Cut before the COMMIT of sales.
+    before: AtomicU64,
+    /// Cut in the COMMIT of sales.
+    within: AtomicU64,
+    /// COMMITs of other transactions cut.
+    other: AtomicU64,
+}
+
+/// Cuts the wire at COMMITs until `size` answers are lost. The same seed cuts the same ones: one stream is read after the
+/// other.
+fn cutting(run: Run, cuts: Arc<Cuts>) -> impl FnMut(&Message<'_>) -> Act + Send + 'static {
+    let mut dice = ChaCha8Rng::seed_from_u64(run.seed);
+    let mut in_a_row = 0;
+    move |message| {
+        if !message.is_commit() || cuts.after.load(Relaxed) >= run.size {
+            return Act::Pass;
+        }
+        let sales = message.commits_sales();
+        // Whoever is cut before COMMIT too often in a row gives up until the next pass, and is right to.
+        let may_undo = in_a_row < 2;
+        let at = match dice.random_range(0..100_u32) {
+            roll if roll >= if sales { 70 } else { 15 } => None,
+            roll if roll % 10 < 2 && may_undo => Some(At::Before),
+            roll if roll % 10 < 4 && may_undo => Some(At::In),
+            _ => Some(At::After),
+        };
+        in_a_row = if matches!(at, Some(At::Before | At::In)) { in_a_row + 1 } else { 0 };
+        let Some(at) = at else { return Act::Pass };
+        let counter = match at {
+            _ if !sales => &cuts.other,
+            At::Before => &cuts.before,
+            At::In => &cuts.within,
+            At::After => &cuts.after,
+        };
+        counter.fetch_add(1, Relaxed);
+        Act::Cut(at)
+    }
+}
+
+/// Makes passes until `size` answers are lost.
+pub(crate) async fn measure(run: Run) -> Measured {
+    let mut measured = Measured::default();
+    let calm = fleet(run).await;
+    let mut struck = fleet(run).await;
+    let proxy = DbProxy::new(struck.database.url()).await;
+    struck.warehouse =
+        Warehouse::new(&struck.config.database, &proxy.url().into()).expect("the warehouse behind the proxy");
+    let cuts = Arc::new(Cuts::default());
+    proxy.script(cutting(run, Arc::clone(&cuts)));
+    let (mut passes, mut inserted, mut updated) = (0, 0, 0);
+    while cuts.after.load(Relaxed) < run.size && passes < MOST_PASSES {
+        passes += 1;
+        let (one, other) = (calm.pass().await, struck.pass().await);
+        measured
+            .goal(one.outcome == Outcome::Ok, || format!("pass {passes}, uninterrupted: {one:?}"))
+            .goal(other.outcome == Outcome::Ok, || format!("pass {passes}: {other:?}"))
+            .goal(one.totals() == other.totals(), || {
+                format!("pass {passes}: {:?} uninterrupted, {:?}", one.totals(), other.totals())
+            });
+        if let Some(fault) = struck.untrue().await {
+            measured.fault(format!("pass {passes}: {fault}"));
+        }
+        for (one, other) in state(&calm.pool).await.into_iter().zip(state(&struck.pool).await) {
+            measured.goal(one == other, || format!("pass {passes}: {one:?} uninterrupted, {other:?}"));
+        }
+        measured.goal(told_once(&struck.pool).await, || format!("pass {passes}: fuel.changes tells a row twice"));
+        let (_, counts) = other.totals();
+        (inserted, updated) = (inserted + counts.inserted, updated + counts.updated);
+        // What is wrong now stays wrong.
+        if !measured.red.is_empty() {
+            break;
+        }
+        for fleet in [&calm, &struck] {
+            fleet.clock.advance(Duration::from_hours(12));
+        }
+    }
+    let (lost, was_red) = (cuts.after.load(Relaxed), !measured.red.is_empty());
+    measured
+        .goal(lost >= run.size || was_red, || format!("{lost} answers lost in {passes} passes"))
+        .note("answers_lost", lost)
+        .note("cut_before_commit", cuts.before.load(Relaxed))
+        .note("cut_in_commit", cuts.within.load(Relaxed))
+        .note("other_commits_cut", cuts.other.load(Relaxed))
+        .note("passes", passes)
+        .note("rows_inserted", inserted)
+        .note("rows_updated", updated);
+    measured
+}
+
+/// Both vendors, one stream read after the other, every window due in every pass.
+async fn fleet(run: Run) -> Fleet {
+    let mut fleet = Fleet::new(SALES, |options| options.world.seed = run.seed).await;
+    fleet.config.sync.workers = 1;
+    for rule in &mut fleet.config.sync.reread {
+        rule.every = Duration::from_secs(1);
+    }
+    fleet
+}
+
+/// Table by table, how many rows and what they come to; without what tells when, and in whose name.
+async fn state(pool: &PgPool) -> Vec<(String, i64, Option<String>)> {
+    let mut state = Vec::new();
+    for (table, key, left_out) in [
+        (
+            "transaction",
+            "source, account, source_transaction_id, line_id",
+            "seq first_seen_at changed_at missing_since",
+        ),
+        ("record", "source, account, source_transaction_id, line_id", "first_seen_at changed_at"),
+        (
+            "transaction_version",
+            "source, account, source_transaction_id, line_id, version",
+            "version_id seq row_before replaced_at",
+        ),
+        ("sync_window", "source, account, partition, window_start", "first_read_at last_read_at final_at asked_at"),
+        ("checkpoint", "source, account, partition", "epoch updated_at last_pass_at seen_at"),
+        ("quarantine", "source, account, source_transaction_id, reason", "id first_seen_at last_seen_at resolved_at"),
+        ("gap", "source, account, partition, gap_start", "recorded_at"),
+    ] {
+        let sql = format!(
+            "SELECT '{table}', count(*), md5(string_agg((to_jsonb(t) - '{{{}}}'::text[])::text, ',' \
+                 ORDER BY {key}, (to_jsonb(t) - '{{{}}}'::text[])::text)) FROM fuel.{table} AS t",
+            left_out.replace(' ', ","),
+            left_out.replace(' ', ","),
+        );
+        state.push(sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_one(pool).await.expect("a table's state"));
+    }
+    state
+}
+
+/// Whether every row has a number of its own, and whoever follows the changes meets each row once.
+async fn told_once(pool: &PgPool) -> bool {
+    sqlx::query_scalar(
+        "SELECT count(*) = count(DISTINCT seq) AND count(*) = (SELECT count(*) FROM fuel.changes(0, 1000000)) \
+         FROM fuel.transaction",
+    )
+    .fetch_one(pool)
+    .await
+    .expect("the changes")
+}
