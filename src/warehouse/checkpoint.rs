@@ -1,5 +1,6 @@
 //! The watermark of each stream, gaps, and how its last pass ended.
 
+use crate::warehouse::statement;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, Utc};
@@ -36,7 +37,7 @@ pub(super) async fn advance(
                  AND lease_expires_at > clock_timestamp() AND $6::timestamptz IS NULL FOR SHARE"
         }
     };
-    let done = sqlx::query(sql)
+    let done = statement::query(sql)
         .bind(stream.source.as_str())
         .bind(&stream.account)
         .bind(stream.partition.as_str())
@@ -71,7 +72,7 @@ impl Warehouse {
             PassEnd::NotEnabled(why) => ("not_enabled", Some(why)),
         };
         self.short(|mut tx| async move {
-            sqlx::query(
+            statement::query(
                 "INSERT INTO fuel.checkpoint (source, account, partition, last_pass_at, last_outcome, last_error) VALUES ($1, $2, $3, now(), $4, $5) \
                  ON CONFLICT (source, account, partition) DO UPDATE SET last_pass_at = now(), last_outcome = $4, last_error = $5",
             )
@@ -94,7 +95,7 @@ impl Warehouse {
         account: &str,
     ) -> Result<Vec<(Partition, Option<String>)>, WarehouseError> {
         self.short(|mut tx| async move {
-            let rows = sqlx::query(
+            let rows = statement::query(
                 "SELECT partition, last_outcome FROM fuel.checkpoint WHERE source = $1 AND account = $2 ORDER BY partition",
             )
             .bind(source.as_str())
@@ -115,7 +116,7 @@ impl Warehouse {
     /// The stream's watermark.
     pub async fn watermark(&self, stream: &StreamId) -> Result<Option<DateTime<Utc>>, WarehouseError> {
         self.short(|mut tx| async move {
-            let watermark = sqlx::query_scalar(
+            let watermark = statement::query_scalar(
                 "SELECT watermark FROM fuel.checkpoint WHERE source = $1 AND account = $2 AND partition = $3",
             )
             .bind(stream.source.as_str())
@@ -149,7 +150,7 @@ impl Warehouse {
         let news = &AtomicBool::new(false);
         self.short(|mut tx| async move {
             // Only what no earlier gap covers: a horizon that moves on day by day makes pieces that touch.
-            let done = sqlx::query(
+            let done = statement::query(
                 "INSERT INTO fuel.gap AS g (source, account, partition, gap_start, gap_end, reason) \
                  SELECT $1, $2, $3, greatest($4, coalesce(max(gap_end) FILTER (WHERE gap_start <= $4), $4)), $5, $6 FROM fuel.gap \
                  WHERE source = $1 AND account = $2 AND partition = $3 \
@@ -174,7 +175,7 @@ impl Warehouse {
     /// The gaps of a stream.
     pub async fn gaps(&self, stream: &StreamId) -> Result<Vec<Window>, WarehouseError> {
         self.short(|mut tx| async move {
-            let rows = sqlx::query("SELECT gap_start, gap_end FROM fuel.gap WHERE source = $1 AND account = $2 AND partition = $3 ORDER BY gap_start")
+            let rows = statement::query("SELECT gap_start, gap_end FROM fuel.gap WHERE source = $1 AND account = $2 AND partition = $3 ORDER BY gap_start")
                 .bind(stream.source.as_str())
                 .bind(&stream.account)
                 .bind(stream.partition.as_str())

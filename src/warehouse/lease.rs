@@ -4,6 +4,7 @@
 //! statement; each taking raises the epoch, and the transaction that writes a window checks both (`checkpoint::advance`).
 //! So a process that was frozen and comes back cannot commit, and no clock but the database's matters.
 
+use crate::warehouse::statement;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -66,7 +67,7 @@ impl Warehouse {
     /// none.
     pub async fn take_lease(&self, stream: &StreamId, owner: &str, lasting: Duration) -> Result<Taken, WarehouseError> {
         self.short(|mut tx| async move {
-            let row = sqlx::query(
+            let row = statement::query(
                 "INSERT INTO fuel.checkpoint AS c (source, account, partition, epoch, lease_owner, lease_expires_at) \
                  VALUES ($1, $2, $3, 1, $4, clock_timestamp() + $5 * interval '1 millisecond') \
                  ON CONFLICT (source, account, partition) DO UPDATE SET epoch = c.epoch + 1, lease_owner = excluded.lease_owner, \
@@ -86,7 +87,7 @@ impl Warehouse {
                 let lease = Lease { owner: owner.to_owned(), epoch: row.try_get(0)? };
                 Taken::Ours { lease, watermark: row.try_get(1)? }
             } else {
-                let row = sqlx::query(
+                let row = statement::query(
                     "SELECT coalesce(lease_owner, ''), coalesce(lease_expires_at, now()), \
                      (1000 * extract(epoch FROM lease_expires_at - clock_timestamp()))::bigint FROM fuel.checkpoint \
                      WHERE source = $1 AND account = $2 AND partition = $3",
@@ -112,7 +113,7 @@ impl Warehouse {
         lasting: Duration,
     ) -> Result<DateTime<Utc>, WarehouseError> {
         self.short(|mut tx| async move {
-            let now: Option<DateTime<Utc>> = sqlx::query_scalar(
+            let now: Option<DateTime<Utc>> = statement::query_scalar(
                 "UPDATE fuel.checkpoint SET lease_expires_at = clock_timestamp() + $6 * interval '1 millisecond' \
                  WHERE source = $1 AND account = $2 AND partition = $3 \
                  AND (lease_owner = $4 AND epoch = $5 AND lease_expires_at > clock_timestamp() OR $7) RETURNING clock_timestamp()",
@@ -135,7 +136,7 @@ impl Warehouse {
     /// That a lease is ours and has not expired, and the database's time; writes nothing.
     pub async fn check_lease(&self, stream: &StreamId, lease: &Lease) -> Result<DateTime<Utc>, WarehouseError> {
         self.short(|mut tx| async move {
-            let now: Option<DateTime<Utc>> = sqlx::query_scalar(
+            let now: Option<DateTime<Utc>> = statement::query_scalar(
                 "SELECT clock_timestamp() FROM fuel.checkpoint WHERE source = $1 AND account = $2 AND partition = $3 \
                      AND (lease_owner = $4 AND epoch = $5 AND lease_expires_at > clock_timestamp() OR $6)",
             )
@@ -157,7 +158,7 @@ impl Warehouse {
     /// it expire.
     pub async fn lease_left(&self, stream: &StreamId) -> Result<Option<Duration>, WarehouseError> {
         self.short(|mut tx| async move {
-            let left: Option<i64> = sqlx::query_scalar(
+            let left: Option<i64> = statement::query_scalar(
                 "SELECT (1000 * extract(epoch FROM lease_expires_at - clock_timestamp()))::bigint FROM fuel.checkpoint \
                  WHERE source = $1 AND account = $2 AND partition = $3 AND lease_owner IS NOT NULL",
             )
@@ -176,7 +177,7 @@ impl Warehouse {
     /// Gives a lease back, so that the next one need not wait. Another process's is left alone.
     pub async fn release_lease(&self, stream: &StreamId, lease: &Lease) -> Result<(), WarehouseError> {
         self.short(|mut tx| async move {
-            sqlx::query(
+            statement::query(
                 "UPDATE fuel.checkpoint SET lease_owner = NULL, lease_expires_at = NULL \
                  WHERE source = $1 AND account = $2 AND partition = $3 AND lease_owner = $4 AND epoch = $5",
             )
@@ -201,7 +202,7 @@ impl Warehouse {
         lasting: Duration,
     ) -> Result<Option<(Claim, DateTime<Utc>)>, WarehouseError> {
         self.short(|mut tx| async move {
-            let now: Option<DateTime<Utc>> = sqlx::query_scalar(
+            let now: Option<DateTime<Utc>> = statement::query_scalar(
                 "INSERT INTO fuel.sync_window AS w (source, account, partition, window_start, window_end, state, claim_owner, claim_expires_at) \
                  VALUES ($1, $2, $3, $4, $5, 'open', $6, clock_timestamp() + $7 * interval '1 millisecond') \
                  ON CONFLICT (source, account, partition, window_start) DO UPDATE SET claim_owner = excluded.claim_owner, claim_expires_at = excluded.claim_expires_at \
@@ -226,7 +227,7 @@ impl Warehouse {
     /// Gives a claim back after a window could not be read.
     pub async fn release_claim(&self, stream: &StreamId, window: Window, claim: &Claim) -> Result<(), WarehouseError> {
         self.short(|mut tx| async move {
-            sqlx::query(
+            statement::query(
                 "UPDATE fuel.sync_window SET claim_owner = NULL, claim_expires_at = NULL \
                  WHERE source = $1 AND account = $2 AND partition = $3 AND window_start = $4 AND claim_owner = $5",
             )
@@ -250,7 +251,7 @@ pub(super) async fn require_claim(
     window: Window,
     claim: &Claim,
 ) -> Result<(), WarehouseError> {
-    let done = sqlx::query(
+    let done = statement::query(
         "UPDATE fuel.sync_window SET claim_owner = NULL, claim_expires_at = NULL \
          WHERE source = $1 AND account = $2 AND partition = $3 AND window_start = $4 AND claim_owner = $5 AND claim_expires_at > clock_timestamp()",
     )

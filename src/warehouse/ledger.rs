@@ -1,5 +1,6 @@
 //! The ledger of windows: what was read when, what came of it, what is final.
 
+use crate::warehouse::statement;
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Row};
 
@@ -39,7 +40,7 @@ pub(super) async fn write(
 ) -> Result<(), WarehouseError> {
     let is_open = read.present < read.window.end();
     let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-    let done = sqlx::query(include_str!("sql/write_window.sql"))
+    let done = statement::query(include_str!("sql/write_window.sql"))
         .bind(read.stream.source.as_str())
         .bind(&read.stream.account)
         .bind(read.stream.partition.as_str())
@@ -81,7 +82,7 @@ impl Warehouse {
         let states: Vec<_> = open_states(stream.source).iter().map(|state| state.as_str()).collect();
         let states = &states;
         self.short(|mut tx| async move {
-            let rows = sqlx::query(include_str!("sql/ledger.sql"))
+            let rows = statement::query(include_str!("sql/ledger.sql"))
                 .bind(stream.source.as_str())
                 .bind(&stream.account)
                 .bind(stream.partition.as_str())
@@ -110,7 +111,7 @@ impl Warehouse {
     /// Notes that a window could not be read, and why. It stays unread; what it had stays.
     pub async fn note_failure(&self, stream: &StreamId, window: Window, error: &str) -> Result<(), WarehouseError> {
         self.short(|mut tx| async move {
-            sqlx::query(
+            statement::query(
                 "INSERT INTO fuel.sync_window AS w (source, account, partition, window_start, window_end, state, attempts, last_error) \
                  VALUES ($1, $2, $3, $4, $5, 'failing', 1, $6) \
                  ON CONFLICT (source, account, partition, window_start) DO UPDATE SET state = 'failing', attempts = w.attempts + 1, last_error = $6",
@@ -136,7 +137,7 @@ impl Warehouse {
         let starts: Vec<_> = windows.iter().map(Window::start).collect();
         let starts = &starts;
         self.short(|mut tx| async move {
-            sqlx::query(
+            statement::query(
                 "UPDATE fuel.sync_window SET state = 'final', final_at = now() \
                  WHERE source = $1 AND account = $2 AND partition = $3 AND window_start = ANY ($4) AND final_at IS NULL",
             )
@@ -154,7 +155,7 @@ impl Warehouse {
     /// Whether the table has rows of a stretch that the source is believed to have, too.
     pub async fn has_rows(&self, stream: &StreamId, stretch: Window) -> Result<bool, WarehouseError> {
         self.short(|mut tx| async move {
-            let there = sqlx::query_scalar(
+            let there = statement::query_scalar(
                 "SELECT EXISTS (SELECT FROM fuel.transaction WHERE source = $1 AND account = $2 AND partition = $3 \
                      AND occurred_at >= $4 AND occurred_at < $5 AND missing_since IS NULL)",
             )
@@ -181,7 +182,7 @@ impl Warehouse {
         limit: i64,
     ) -> Result<Vec<(String, DateTime<Utc>)>, WarehouseError> {
         self.short(|mut tx| async move {
-            let ids = sqlx::query_as(
+            let ids = statement::query_as(
                 "SELECT source_transaction_id, min(occurred_at) FROM fuel.transaction \
                  WHERE source = $1 AND account = $2 AND partition = $3 AND state = 'provisional' AND missing_since IS NULL \
                      AND occurred_at >= $4 AND occurred_at < $5 \

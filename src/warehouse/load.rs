@@ -8,6 +8,7 @@ mod compare;
 pub mod replay;
 mod stage;
 
+use crate::warehouse::statement;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -178,7 +179,7 @@ impl Warehouse {
             // The deliberate fault: counts and watermark first, in a transaction of their own.
             split_commit(self, read, batch).await?;
         }
-        let xid: String = sqlx::query_scalar("SELECT pg_current_xact_id()::text FROM fuel.announce_writer()")
+        let xid: String = statement::query_scalar("SELECT pg_current_xact_id()::text FROM fuel.announce_writer()")
             .fetch_one(&mut *tx)
             .await?;
         let counts = match work {
@@ -203,7 +204,7 @@ impl Warehouse {
         for wait in [0, 50, 200, 1_000, 3_000] {
             tokio::time::sleep(Duration::from_millis(wait)).await;
             let status = self.short(|mut tx| async move {
-                let status = sqlx::query_scalar("SELECT pg_xact_status($1::xid8)");
+                let status = statement::query_scalar("SELECT pg_xact_status($1::xid8)");
                 let status = status.bind(xid).fetch_one(&mut *tx).await?;
                 tx.commit().await?;
                 Ok(status)
@@ -272,7 +273,7 @@ async fn write_window(tx: &mut Tx, read: &WindowRead<'_>, batch: &Batch) -> Resu
     })?;
     for part in found.back.parts() {
         let (ids, lines) = part?;
-        sqlx::query(include_str!("sql/clear_absent.sql"))
+        statement::query(include_str!("sql/clear_absent.sql"))
             .bind(source)
             .bind(account)
             .bind(ids)
@@ -284,7 +285,7 @@ async fn write_window(tx: &mut Tx, read: &WindowRead<'_>, batch: &Batch) -> Resu
     if read.complete && counts.fetched > 0 && batch.knows_every_id() {
         for part in found.absent.parts() {
             let (ids, lines) = part?;
-            let marked: Vec<bool> = sqlx::query_scalar(include_str!("sql/mark_missing.sql"))
+            let marked: Vec<bool> = statement::query_scalar(include_str!("sql/mark_missing.sql"))
                 .bind(source)
                 .bind(account)
                 .bind(ids)
@@ -340,7 +341,7 @@ async fn write_single(tx: &mut Tx, stream: &StreamId, lease: &Lease, batch: &Bat
 
 /// Tells listeners that the stream has changed: source, account and the highest `seq`.
 pub(super) async fn notify(connection: &mut PgConnection, stream: &StreamId) -> Result<(), WarehouseError> {
-    sqlx::query(
+    statement::query(
         "SELECT pg_notify('fuel_changed', json_build_object('source', $1::text, 'account', $2::text, 'seq', last_value)::text) FROM fuel.change_seq",
     )
     .bind(stream.source.as_str())

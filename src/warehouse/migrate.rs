@@ -2,6 +2,7 @@
 //!
 //! The files in `migrations/` are only ever added to. Which are applied stands in `fuel._migration`.
 
+use crate::warehouse::statement;
 use sqlx::{
     Row,
     migrate::{MigrateError, Migrator},
@@ -35,13 +36,15 @@ impl Warehouse {
     /// Compares what is applied with the files of this version. Changes nothing.
     pub async fn migration_state(&self) -> Result<MigrationState, WarehouseError> {
         self.short(|mut tx| async move {
-            let there: bool =
-                sqlx::query_scalar("SELECT to_regclass('fuel._migration') IS NOT NULL").fetch_one(&mut *tx).await?;
+            let there: bool = statement::query_scalar("SELECT to_regclass('fuel._migration') IS NOT NULL")
+                .fetch_one(&mut *tx)
+                .await?;
             let mut applied: Vec<(i64, Vec<u8>)> = Vec::new();
             if there {
-                let rows = sqlx::query("SELECT version, checksum FROM fuel._migration WHERE success ORDER BY version")
-                    .fetch_all(&mut *tx)
-                    .await?;
+                let rows =
+                    statement::query("SELECT version, checksum FROM fuel._migration WHERE success ORDER BY version")
+                        .fetch_all(&mut *tx)
+                        .await?;
                 for row in rows {
                     applied.push((row.try_get(0)?, row.try_get(1)?));
                 }

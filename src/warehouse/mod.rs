@@ -15,6 +15,7 @@ pub mod quarantine;
 pub mod report;
 pub mod run;
 pub mod spool;
+mod statement;
 mod tx;
 
 use std::{str::FromStr, time::Duration};
@@ -59,6 +60,9 @@ impl Warehouse {
             .disable_statement_logging();
         if let Some(password) = &settings.password {
             options = options.password(password.expose_secret());
+        }
+        if settings.statement_cache == 0 {
+            statement::without_names();
         }
         let pool = PgPoolOptions::new()
             .max_connections(settings.max_connections)

@@ -1,5 +1,6 @@
 //! Records that cannot be normalized: kept, named, and resolved when they can.
 
+use crate::warehouse::statement;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, Utc};
@@ -23,7 +24,7 @@ pub(super) async fn write(
     let fingerprints: Vec<&[u8]> = rejected.iter().map(|alike| &alike.fingerprint[..]).collect();
     let (mut ids, mut after) = (None, String::new());
     loop {
-        let open: Vec<String> = sqlx::query_scalar(include_str!("sql/open_quarantine.sql"))
+        let open: Vec<String> = statement::query_scalar(include_str!("sql/open_quarantine.sql"))
             .bind(source)
             .bind(account)
             .bind(partition)
@@ -39,7 +40,7 @@ pub(super) async fn write(
         };
         let seen: Vec<String> = open.into_iter().filter(|id| ids.has(id)).collect();
         if !seen.is_empty() {
-            sqlx::query(include_str!("sql/resolve_quarantine.sql"))
+            statement::query(include_str!("sql/resolve_quarantine.sql"))
                 .bind(source)
                 .bind(account)
                 .bind(partition)
@@ -51,7 +52,7 @@ pub(super) async fn write(
     }
     if let Some(window) = window.filter(|_| is_whole) {
         // A record without a readable id is only known by its text: a whole read of its window without it settles it.
-        sqlx::query(include_str!("sql/resolve_vanished.sql"))
+        statement::query(include_str!("sql/resolve_vanished.sql"))
             .bind(source)
             .bind(account)
             .bind(partition)
@@ -70,7 +71,7 @@ pub(super) async fn write(
         }
         bytes = 0;
         let part = std::mem::take(&mut part);
-        sqlx::query(include_str!("sql/quarantine.sql"))
+        statement::query(include_str!("sql/quarantine.sql"))
             .bind(source)
             .bind(account)
             .bind(partition)
@@ -148,7 +149,7 @@ impl Warehouse {
     /// The rows of the quarantine, newest last, only the open ones unless `all`; or one row with its record.
     pub async fn quarantined(&self, only: Option<i64>, all: bool) -> Result<Vec<Quarantined>, WarehouseError> {
         self.short(|mut tx| async move {
-            let rows = sqlx::query(
+            let rows = statement::query(
                 "SELECT id, source, account, partition, source_transaction_id, field, reason, first_seen_at, last_seen_at, resolved_at, \
                      CASE WHEN $1::bigint IS NOT NULL THEN record::text END \
                  FROM fuel.quarantine WHERE CASE WHEN $1::bigint IS NULL THEN $2 OR resolved_at IS NULL ELSE id = $1 END ORDER BY id",
@@ -185,7 +186,7 @@ impl Warehouse {
     /// transaction.
     pub async fn open_quarantine(&self) -> Result<Vec<Open>, WarehouseError> {
         self.short(|mut tx| async move {
-            let rows = sqlx::query(
+            let rows = statement::query(
                 "SELECT id, source, account, partition, source_transaction_id, window_start, last_seen_at FROM fuel.quarantine \
                  WHERE resolved_at IS NULL ORDER BY source, account, partition, window_start, last_seen_at, source_transaction_id, id",
             )
@@ -215,7 +216,7 @@ impl Warehouse {
         // Made again after a lost answer it finds its own work done: what the first time told stands.
         let dropped = &AtomicBool::new(false);
         self.short(|mut tx| async move {
-            let done = sqlx::query(
+            let done = statement::query(
                 "UPDATE fuel.quarantine SET resolved_at = now(), dropped = true WHERE id = $1 AND resolved_at IS NULL",
             )
             .bind(id)

@@ -1,5 +1,6 @@
 //! What the warehouse knows about each stream, for `status`, the page and the metrics.
 
+use crate::warehouse::statement;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::Row;
@@ -43,7 +44,7 @@ impl Warehouse {
     /// Every stream that has a checkpoint.
     pub async fn streams(&self) -> Result<Vec<StreamReport>, WarehouseError> {
         self.short(|mut tx| async move {
-            let rows = sqlx::query(include_str!("sql/report.sql")).fetch_all(&mut *tx).await?;
+            let rows = statement::query(include_str!("sql/report.sql")).fetch_all(&mut *tx).await?;
             tx.commit().await?;
             let rows: Result<_, sqlx::Error> = rows
                 .iter()
@@ -80,7 +81,7 @@ impl Warehouse {
     /// What the role of the connection lacks: one line each, with what to grant.
     pub async fn missing_grants(&self) -> Result<Vec<String>, WarehouseError> {
         self.short(|mut tx| async move {
-            let missing = sqlx::query_scalar(include_str!("sql/grants.sql")).fetch_all(&mut *tx).await?;
+            let missing = statement::query_scalar(include_str!("sql/grants.sql")).fetch_all(&mut *tx).await?;
             tx.commit().await?;
             Ok(missing)
         })
@@ -90,7 +91,7 @@ impl Warehouse {
     /// The server's version and the role, for `check`.
     pub async fn server(&self) -> Result<(String, i32, String), WarehouseError> {
         self.short(|mut tx| async move {
-            let row = sqlx::query(
+            let row = statement::query(
                 "SELECT current_setting('server_version'), current_setting('server_version_num')::int, current_user::text",
             )
             .fetch_one(&mut *tx)

@@ -1,5 +1,6 @@
 //! One row for each pass, backfill and verification.
 
+use crate::warehouse::statement;
 use uuid::Uuid;
 
 use super::{Warehouse, WarehouseError, load::Counts};
@@ -9,7 +10,7 @@ impl Warehouse {
     pub async fn begin_run(&self, mode: &str, host: &str) -> Result<Uuid, WarehouseError> {
         let id = Uuid::now_v7();
         self.short(|mut tx| async move {
-            sqlx::query("INSERT INTO fuel.sync_run (run_id, mode, version, host) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING")
+            statement::query("INSERT INTO fuel.sync_run (run_id, mode, version, host) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING")
                 .bind(id)
                 .bind(mode)
                 .bind(env!("CARGO_PKG_VERSION"))
@@ -26,7 +27,7 @@ impl Warehouse {
     pub async fn end_run(&self, id: Uuid, outcome: &str, windows: u64, counts: &Counts) -> Result<(), WarehouseError> {
         let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         self.short(|mut tx| async move {
-            sqlx::query(
+            statement::query(
                 "UPDATE fuel.sync_run SET finished_at = now(), outcome = $2, windows = $3, fetched = $4, inserted = $5, updated = $6, \
                      unchanged = $7, quarantined = $8, outside = $9, duplicate = $10, missing = $11 WHERE run_id = $1",
             )

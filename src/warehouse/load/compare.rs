@@ -1,5 +1,6 @@
 //! Compares what waits to be written with what the table has of its stretch: one range scan, whatever the number of rows.
 
+use crate::warehouse::statement;
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
@@ -112,7 +113,7 @@ pub(super) async fn compare(tx: &mut Tx, read: &WindowRead<'_>, batch: &Batch) -
     // The whole window, not only the stretch: a server may answer with more than was asked.
     let asked = Window::new(read.window.start().min(read.stretch.start()), read.window.end().max(read.stretch.end()))
         .unwrap_or(read.window);
-    let mut rows = sqlx::query(include_str!("../sql/probe.sql"))
+    let mut rows = statement::query(include_str!("../sql/probe.sql"))
         .bind(read.stream.source.as_str())
         .bind(&read.stream.account)
         .bind(read.stream.partition.as_str())

@@ -7,6 +7,7 @@
 
 mod decide;
 
+use crate::warehouse::statement;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -109,7 +110,7 @@ impl Warehouse {
 
     async fn replay_once(&self, again: &Again<'_>, limit: Duration) -> Result<Verdicts, WarehouseError> {
         let mut tx = self.begin(limit).await?;
-        let xid: String = sqlx::query_scalar("SELECT pg_current_xact_id()::text FROM fuel.announce_writer()")
+        let xid: String = statement::query_scalar("SELECT pg_current_xact_id()::text FROM fuel.announce_writer()")
             .fetch_one(&mut *tx)
             .await?;
         let verdicts = write(&mut tx, again).await?;
@@ -156,7 +157,7 @@ async fn write(tx: &mut Tx, again: &Again<'_>) -> Result<Verdicts, WarehouseErro
     verdicts.counts.fetched += verdicts.still.len() as u64;
     verdicts.counts.quarantined += verdicts.still.len() as u64;
     if !asked_for.is_empty() {
-        sqlx::query(include_str!("../sql/ask_again.sql"))
+        statement::query(include_str!("../sql/ask_again.sql"))
             .bind(again.stream.source.as_str())
             .bind(&again.stream.account)
             .bind(again.stream.partition.as_str())
@@ -174,7 +175,7 @@ async fn normalized(
     tx: &mut Tx,
     again: &Again<'_>,
 ) -> Result<(Vec<Candidate>, Vec<Rejected>, Vec<(i64, Why)>), WarehouseError> {
-    let rows = sqlx::query(
+    let rows = statement::query(
         "SELECT id, record::text, field, reason, copies, nul_removed FROM fuel.quarantine \
          WHERE id = ANY ($1) AND resolved_at IS NULL AND last_seen_at = $2 AND window_start IS NOT DISTINCT FROM $3 ORDER BY id",
     )
@@ -217,7 +218,7 @@ async fn normalized(
 
 /// The ledger's row of the window that brought them, and when it was last read.
 async fn window(tx: &mut Tx, again: &Again<'_>) -> Result<Option<(Window, Option<DateTime<Utc>>)>, WarehouseError> {
-    let row = sqlx::query(
+    let row = statement::query(
         "SELECT window_start, window_end, last_read_at FROM fuel.sync_window \
          WHERE source = $1 AND account = $2 AND partition = $3 AND window_start = $4",
     )
@@ -245,7 +246,7 @@ async fn reasons(
         .iter()
         .filter_map(|r| Some(decide::Other { id: r.still.id, transaction: r.transaction.clone()?, line_id: None }))
         .collect();
-    let open = sqlx::query(
+    let open = statement::query(
         "SELECT id, source_transaction_id, record::text FROM fuel.quarantine \
          WHERE source = $1 AND account = $2 AND partition = $3 AND resolved_at IS NULL AND source_transaction_id = ANY ($4) \
              AND NOT id = ANY ($5) ORDER BY id",
@@ -265,7 +266,7 @@ async fn reasons(
         };
         others.push(decide::Other { id: row.try_get(0)?, transaction: row.try_get(1)?, line_id });
     }
-    let rows = sqlx::query(
+    let rows = statement::query(
         "SELECT source_transaction_id, line_id, changed_at > $4 FROM fuel.transaction \
          WHERE source = $1 AND account = $2 AND source_transaction_id = ANY ($3)",
     )
@@ -331,7 +332,7 @@ async fn lines(tx: &mut Tx, stream: &StreamId, batch: &Batch) -> Result<Counts, 
 /// From the quarantined of the window to what became of them.
 async fn move_counts(tx: &mut Tx, again: &Again<'_>, copies: u64, written: &Counts) -> Result<(), WarehouseError> {
     let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-    let done = sqlx::query(include_str!("../sql/move_counts.sql"))
+    let done = statement::query(include_str!("../sql/move_counts.sql"))
         .bind(again.stream.source.as_str())
         .bind(&again.stream.account)
         .bind(again.stream.partition.as_str())
@@ -350,7 +351,7 @@ async fn move_counts(tx: &mut Tx, again: &Again<'_>, copies: u64, written: &Coun
 }
 
 async fn resolve(tx: &mut Tx, again: &Again<'_>, ids: &[i64]) -> Result<(), WarehouseError> {
-    let done = sqlx::query(
+    let done = statement::query(
         "UPDATE fuel.quarantine SET resolved_at = now() WHERE id = ANY ($1) AND resolved_at IS NULL AND last_seen_at = $2",
     )
     .bind(ids)
@@ -373,7 +374,7 @@ async fn keep(tx: &mut Tx, again: &Again<'_>, rejected: &[Rejected]) -> Result<(
     let raws: Vec<Option<&str>> = rejected.iter().map(|rejected| rejected.raw.as_deref()).collect();
     let digests: Vec<Option<Vec<u8>>> = raws.iter().map(|raw| raw.map(|raw| Sha256::digest(raw).to_vec())).collect();
     let ids: Vec<_> = rejected.iter().map(|rejected| rejected.still.id).collect();
-    sqlx::query(
+    statement::query(
         "UPDATE fuel.quarantine q SET field = new.field, reason = new.reason, \
              source_transaction_id = coalesce(new.transaction, q.source_transaction_id) \
          FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) AS new (id, field, reason, transaction) \
@@ -387,7 +388,7 @@ async fn keep(tx: &mut Tx, again: &Again<'_>, rejected: &[Rejected]) -> Result<(
     .execute(&mut **tx)
     .await?;
     if raws.iter().any(Option::is_some) {
-        sqlx::query(include_str!("../sql/reword_quarantine.sql"))
+        statement::query(include_str!("../sql/reword_quarantine.sql"))
             .bind(&ids)
             .bind(raws)
             .bind(digests)

@@ -1,5 +1,6 @@
 //! From the spool through a temporary table into the warehouse, in the order of the key.
 
+use crate::warehouse::statement;
 use sqlx::{PgConnection, Row};
 
 use super::compare::Differs;
@@ -56,39 +57,43 @@ pub(super) async fn upsert(
 ) -> Result<(u64, u64, u64), WarehouseError> {
     let (source, account, partition) = (stream.source.as_str(), &stream.account, stream.partition.as_str());
     let whole = stream.source.record_is_whole_transaction();
-    sqlx::query(include_str!("../sql/drop_known_outside.sql"))
+    statement::query(include_str!("../sql/drop_known_outside.sql"))
         .bind(source)
         .bind(account)
         .bind(whole)
         .execute(&mut *connection)
         .await?;
-    sqlx::query(include_str!("../sql/lock_lines.sql")).bind(source).bind(account).execute(&mut *connection).await?;
-    sqlx::query(include_str!("../sql/keep_versions.sql"))
+    statement::query(include_str!("../sql/lock_lines.sql"))
+        .bind(source)
+        .bind(account)
+        .execute(&mut *connection)
+        .await?;
+    statement::query(include_str!("../sql/keep_versions.sql"))
         .bind(source)
         .bind(account)
         .bind(whole)
         .execute(&mut *connection)
         .await?;
     if whole {
-        sqlx::query(include_str!("../sql/remove_lines.sql"))
+        statement::query(include_str!("../sql/remove_lines.sql"))
             .bind(source)
             .bind(account)
             .execute(&mut *connection)
             .await?;
     }
-    let written = sqlx::query(include_str!("../sql/upsert_lines.sql"))
+    let written = statement::query(include_str!("../sql/upsert_lines.sql"))
         .bind(source)
         .bind(account)
         .bind(partition)
         .fetch_one(&mut *connection)
         .await?;
-    let outside = sqlx::query(include_str!("../sql/insert_outside.sql"))
+    let outside = statement::query(include_str!("../sql/insert_outside.sql"))
         .bind(source)
         .bind(account)
         .bind(partition)
         .execute(&mut *connection)
         .await?;
-    sqlx::query(include_str!("../sql/upsert_records.sql"))
+    statement::query(include_str!("../sql/upsert_records.sql"))
         .bind(source)
         .bind(account)
         .bind(NORMALIZER)
