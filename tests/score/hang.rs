@@ -10,12 +10,15 @@ mod database;
 mod pass;
 mod vendor;
 
-use std::{fmt::Debug, pin::Pin, sync::Arc, time::Duration};
+use std::{cell::RefCell, fmt::Debug, pin::Pin, sync::Arc, time::Duration};
 
 use fuelsync::{app::App, clock::Clock, config::Config, domain::SourceKind, sync::pass::Passes, warehouse::Warehouse};
 use futures_util::{StreamExt as _, stream};
 
-use crate::{Measured, Run, now, support::fleet::Fleet};
+use crate::{
+    Measured, Run, now,
+    support::{TestDatabase, fleet::Fleet},
+};
 
 /// How long an operation may take beyond its limit.
 const ALLOWED: Duration = Duration::from_secs(1);
@@ -119,6 +122,9 @@ pub(crate) async fn measure(run: Run) -> Measured {
 struct Yard {
     fleet: Fleet,
     config: Config,
+    /// Databases of single cases. Dropped last: dropping one waits for every backend of the server to take note, and a
+    /// case that holds one up must have ended by then.
+    databases: RefCell<Vec<TestDatabase>>,
 }
 
 /// To a connection, and a lock; a request.
@@ -149,7 +155,7 @@ impl Yard {
         for account in &mut config.hecone {
             account.start = start;
         }
-        Self { fleet, config }
+        Self { fleet, config, databases: RefCell::default() }
     }
 
     /// The way to the database at this URL.

@@ -121,9 +121,13 @@ async fn locked(yard: &Yard, name: &str, lock: &'static str) -> Case {
     let lease = lease(&warehouse, &stream).await;
     let mut session = database.connect().await;
     sqlx::raw_sql(AssertSqlSafe(format!("BEGIN; {lock}"))).execute(&mut session).await.expect("the lock");
-    Case::new(name, SECOND, (session, database), async move {
-        warehouse.renew_lease(&stream, &lease, Duration::from_mins(1)).await
-    })
+    yard.databases.borrow_mut().push(database);
+    Case::new(
+        name,
+        SECOND,
+        session,
+        async move { warehouse.renew_lease(&stream, &lease, Duration::from_mins(1)).await },
+    )
 }
 
 async fn lease(warehouse: &Warehouse, stream: &StreamId) -> Lease {
