@@ -62,12 +62,19 @@ impl Layer {
     }
 
     fn set(&mut self, path: String, variable: Variable, faults: &mut Vec<Fault>) {
-        if let Some((other, _)) = self.0.get(&path) {
+        // The same key, or a table and a key in it: which of the two would stand is nobody's to guess.
+        let clash = |set: &String| *set == path || inside(set, &path) || inside(&path, set);
+        if let Some((_, (other, _))) = self.0.iter().find(|(set, _)| clash(set)) {
             faults.push(fault(&variable.name, &path, &format!("{other} sets the same key"), "one of the two"));
             return;
         }
         self.0.insert(path, (variable.name, variable.text));
     }
+}
+
+/// Whether a path leads into a table.
+fn inside(path: &str, table: &str) -> bool {
+    path.strip_prefix(table).is_some_and(|rest| rest.starts_with('.'))
 }
 
 /// The names of the accounts in a list, an empty text for one without.

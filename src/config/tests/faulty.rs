@@ -196,3 +196,17 @@ fn the_same_text_has_the_same_faults_each_time() {
         assert_eq!(found, Some("a table: card_number with \"card\", which is no JSON pointer"));
     }
 }
+
+#[test]
+fn a_variable_for_a_table_and_one_for_a_key_in_it_are_a_fault() {
+    // Which of the two stood on top was left to chance.
+    let whole = ("FUELSYNC__HECONE__0__FIELDS", r#"{ site_name = "/a" }"#);
+    let inner = ("FUELSYNC__HECONE__0__FIELDS__CARD_NUMBER", "/card/pan");
+    for variables in [[whole, inner], [inner, whole]] {
+        let faults = load(&least(), &variables).expect_err("a fault");
+        let [fault] = faults.all() else { panic!("{faults}") };
+        assert_eq!(fault.place, Place::Variable(inner.0.to_owned()));
+        assert_eq!(fault.found, "FUELSYNC__HECONE__0__FIELDS sets the same key");
+    }
+    load(&least(), &[inner, ("FUELSYNC__HECONE__0__FIELDS__SITE_NAME", "/a")]).expect("two keys of one table");
+}
