@@ -87,9 +87,9 @@ impl WarehouseError {
         }
     }
 
-    /// The server did not answer within a limit of this program.
-    pub fn silent(limit: Duration) -> Self {
-        Self::Timeout(format!("no answer within {limit:?}, database.statement_timeout"))
+    /// The server did not answer within a limit of this program, set by `setting`.
+    pub fn silent(limit: Duration, setting: &str) -> Self {
+        Self::Timeout(format!("no answer within {limit:?}, {setting}"))
     }
 
     /// Whether the same transaction may well succeed if it is made again at once: its connection broke, its answer was

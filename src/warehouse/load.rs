@@ -140,7 +140,7 @@ impl Warehouse {
     /// Writes a window, all or nothing. What stands in the way for a moment (a deadlock, a lost connection, a lost answer
     /// to COMMIT) is tried again from the spool, without asking the vendor again.
     pub async fn load(&self, read: &WindowRead<'_>, batch: &Batch, limit: Duration) -> Result<Counts, WarehouseError> {
-        within(limit, self.write_work(Work::Window(read), batch, limit)).await
+        within((limit, "sync.window_timeout"), self.write_work(Work::Window(read), batch, limit)).await
     }
 
     /// Writes transactions that were fetched by their ids: their rows only, no window's counts and no watermark.
@@ -151,7 +151,7 @@ impl Warehouse {
         batch: &Batch,
         limit: Duration,
     ) -> Result<Counts, WarehouseError> {
-        within(limit, self.write_work(Work::Single { stream, lease }, batch, limit)).await
+        within((limit, "sync.window_timeout"), self.write_work(Work::Single { stream, lease }, batch, limit)).await
     }
 
     async fn write_work(&self, work: Work<'_>, batch: &Batch, limit: Duration) -> Result<Counts, WarehouseError> {

@@ -75,7 +75,7 @@ impl Warehouse {
     /// Whether the database answers, within a second or two.
     pub async fn ping(&self) -> Result<(), WarehouseError> {
         let limit = std::time::Duration::from_secs(2);
-        within(limit, async { self.begin(limit).await?.commit().await }).await
+        within((limit, "the limit of a probe"), async { self.begin(limit).await?.commit().await }).await
     }
 
     /// What the role of the connection lacks: one line each, with what to grant.

@@ -51,7 +51,7 @@ impl Warehouse {
         F: Future<Output = Result<T, WarehouseError>>,
     {
         let limit = self.limits.statement;
-        within(limit, async {
+        within((limit, "database.statement_timeout"), async {
             let mut tried = 1;
             loop {
                 let done = async { work(self.begin(limit).await?).await };
@@ -65,10 +65,10 @@ impl Warehouse {
     }
 }
 
-/// Waits for the database at most this long. Nothing else ends a statement that a frozen server does not answer; giving
+/// Waits for the database at most this long, as a setting says. Nothing else ends a statement that a frozen server does not answer; giving
 /// it up closes its connection.
 pub(super) fn within<T>(
-    limit: Duration,
+    (limit, setting): (Duration, &'static str),
     work: impl Future<Output = Result<T, WarehouseError>>,
 ) -> impl Future<Output = Result<T, WarehouseError>> {
     // On the heap: a window's writing is a large future, and every caller would carry it.
@@ -77,7 +77,7 @@ pub(super) fn within<T>(
         if planted(Bug::NoDeadline) {
             return work.await;
         }
-        tokio::time::timeout(limit + SLACK, work).await.unwrap_or_else(|_| Err(WarehouseError::silent(limit)))
+        tokio::time::timeout(limit + SLACK, work).await.unwrap_or_else(|_| Err(WarehouseError::silent(limit, setting)))
     }
 }
 

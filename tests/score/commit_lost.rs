@@ -49,21 +49,27 @@ struct Cuts {
 /// other.
 fn cutting(run: Run, cuts: Arc<Cuts>) -> impl FnMut(&Message<'_>) -> Act + Send + 'static {
     let mut dice = ChaCha8Rng::seed_from_u64(run.seed);
-    let mut in_a_row = 0;
+    // What was cut since the last that was not, of sales and of other transactions: the question what became of a COMMIT
+    // is a transaction too and comes between two of sales.
+    let mut in_a_row = [0; 2];
     move |message| {
         if !message.is_commit() || cuts.after.load(Relaxed) >= run.size {
             return Act::Pass;
         }
         let sales = message.commits_sales();
-        // Whoever is cut before COMMIT too often in a row gives up until the next pass, and is right to.
-        let may_undo = in_a_row < 2;
+        let in_a_row = &mut in_a_row[usize::from(sales)];
+        // Whoever is cut too often in a row gives up until the next pass, and is right to. An answer lost to sales that
+        // are committed ends their row: it is found out what became of them.
+        let may_cut = *in_a_row < 2;
         let at = match dice.random_range(0..100_u32) {
             roll if roll >= if sales { 70 } else { 15 } => None,
-            roll if roll % 10 < 2 && may_undo => Some(At::Before),
-            roll if roll % 10 < 4 && may_undo => Some(At::In),
-            _ => Some(At::After),
+            roll if roll % 10 < 2 && may_cut => Some(At::Before),
+            roll if roll % 10 < 4 && may_cut => Some(At::In),
+            _ if sales || may_cut => Some(At::After),
+            _ => None,
         };
-        in_a_row = if matches!(at, Some(At::Before | At::In)) { in_a_row + 1 } else { 0 };
+        let ends = at.is_none() || (sales && at == Some(At::After));
+        *in_a_row = if ends { 0 } else { *in_a_row + 1 };
         let Some(at) = at else { return Act::Pass };
         let counter = match at {
             _ if !sales => &cuts.other,

@@ -90,7 +90,7 @@ impl Warehouse {
     /// Normalizes some records again and writes what comes of them, all or nothing, within `limit`. What stands in the
     /// way for a moment is tried again.
     pub async fn replay(&self, again: &Again<'_>, limit: Duration) -> Result<Verdicts, WarehouseError> {
-        within(limit, async {
+        within((limit, "sync.window_timeout"), async {
             let mut tried = 1;
             loop {
                 let error = match self.replay_once(again, limit).await {
