@@ -15,8 +15,9 @@ use futures_util::{StreamExt, stream};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    lost,
     pass::Passes,
-    plan::Read,
+    plan::{self, Read},
     stream::Reader,
     summary::{StreamOutcome, StreamSummary, Summary},
     window::{self, Disposition, Hold, WindowError, Windows},
@@ -128,7 +129,7 @@ async fn round(streams: &mut [Loading], mut work: Vec<(usize, Window)>, workers:
         .map(async |(number, window)| {
             let (loading, given_up) = (&ready[number], &given_up[number]);
             if stop.is_cancelled() || given_up.load(Ordering::Relaxed) {
-                return (number, window, Ok(None));
+                return (number, window, Ok(Worked::Nothing));
             }
             let done = one(&loading.reader, &loading.summary.stream, window, stop).await;
             given_up.fetch_or(done.is_err(), Ordering::Relaxed);
@@ -140,16 +141,26 @@ async fn round(streams: &mut [Loading], mut work: Vec<(usize, Window)>, workers:
     for (number, window, done) in done {
         let loading = &mut streams[number];
         match done {
-            Ok(Some(done)) => {
+            Ok(Worked::Written(done)) => {
                 loading.done.insert(window);
                 loading.summary.windows += 1;
                 loading.summary.counts += done.counts;
-                loading.summary.gaps.extend(done.unserved);
+                loading.summary.gaps.extend(done.lost);
             }
-            Ok(None) => {}
+            Ok(Worked::Lost(lost)) => loading.summary.gaps.extend(lost),
+            Ok(Worked::Nothing) => {}
             Err(error) => loading.fail(&error),
         }
     }
+}
+
+/// What became of a window in a round.
+enum Worked {
+    Written(window::WindowDone),
+    /// The source no longer serves a part of it: this was newly found to be lost.
+    Lost(Vec<Window>),
+    /// Another worker has it, or nothing of it is there to be read.
+    Nothing,
 }
 
 /// A stream being loaded.
@@ -209,8 +220,8 @@ async fn plan(
     let ledger = reader.warehouse.ledger(stream, DateTime::UNIX_EPOCH).await?;
     if let Some(beyond) = horizon.and_then(|horizon| Window::new(asked_from, wanted.end().min(horizon))) {
         let read = ledger.iter().filter(|entry| entry.read_through.is_some()).map(|entry| entry.window);
-        for lost in beyond.minus(read.chain(gaps.iter().copied())) {
-            reader.lose(stream, lost, summary).await?;
+        for piece in beyond.minus(read.chain(gaps.iter().copied())) {
+            summary.gaps.extend(lost::lose(&reader.warehouse, stream, piece).await?);
         }
     }
     let from = horizon.map_or(wanted.start(), |horizon| wanted.start().max(horizon));
@@ -219,22 +230,28 @@ async fn plan(
     Ok(windows(served, reader.grid, &ledger, present, asked.again))
 }
 
-/// Claims a window, reads it and writes it; `None` when another worker has it.
+/// Claims a window, reads it and writes it.
 #[tracing::instrument(skip_all, fields(stream = %stream, window = %window))]
 async fn one(
     reader: &Reader,
     stream: &StreamId,
     window: Window,
     stop: &CancellationToken,
-) -> Result<Option<window::WindowDone>, WindowError> {
+) -> Result<Worked, WindowError> {
     let lasting = reader.settings.lease;
     let Some((claim, asked_at)) = reader.warehouse.claim_window(stream, window, &reader.owner, lasting).await? else {
-        return Ok(None);
+        return Ok(Worked::Nothing);
     };
     reached(Point::Claimed);
     let present = reader.source.present();
-    let horizon = reader.source.horizon(stream.source, present).unwrap_or(window.start());
-    let stretch = Window::new(window.start().max(horizon), window.end().min(present)).unwrap_or(window);
+    let gaps = reader.warehouse.gaps(stream).await?;
+    let horizon = reader.source.horizon(stream.source, present);
+    let from = plan::oldest_served(horizon, &gaps, window);
+    // Nothing of it is served any more, or its time has not come: there is nothing to read.
+    let Some(stretch) = Window::new(from, window.end().min(present)) else {
+        let _ = reader.warehouse.release_claim(stream, window, &claim).await;
+        return Ok(Worked::Nothing);
+    };
     let read = Read { window, stretch, moves_watermark: false };
     let hold = Hold::Claim(&claim);
     let with =
@@ -246,25 +263,27 @@ async fn one(
     };
     match done {
         Ok(done) => {
-            if let Some(lost) = done.unserved {
-                reader.lose(stream, lost, &mut StreamSummary::new(stream.clone())).await?;
-            }
             reader.progress.wrote(done.counts.fetched);
-            Ok(Some(done))
+            Ok(Worked::Written(done))
         }
         Err(error) => {
             // Given back at once; were it not, it would expire by itself.
             let _ = reader.warehouse.release_claim(stream, window, &claim).await;
             match error.disposition() {
-                Disposition::Drop | Disposition::LeaveStream => Ok(None),
+                Disposition::Drop | Disposition::LeaveStream => Ok(Worked::Nothing),
                 Disposition::NextPass => {
-                    reader.warehouse.note_failure(stream, window, &error.to_string()).await?;
+                    if let Err(noting) =
+                        reader.warehouse.note_failure(stream, window, asked_at, &error.to_string()).await
+                    {
+                        tracing::warn!(error = %noting, "why the window was not read could not be noted");
+                    }
                     Err(error)
                 }
-                // The next round plans what is left of it.
+                // The next round plans what is left of it; when nothing was found out, that would be the same again.
                 Disposition::Gap => {
-                    reader.lose(stream, error.lost(&read), &mut StreamSummary::new(stream.clone())).await?;
-                    Ok(None)
+                    let lost = lost::lose(&reader.warehouse, stream, error.lost(&read)).await?;
+                    let wiser = reader.source.horizon(stream.source, present) > horizon;
+                    if lost.is_empty() && !wiser { Err(error) } else { Ok(Worked::Lost(lost)) }
                 }
                 Disposition::StopAccount
                 | Disposition::SwitchOff

@@ -7,6 +7,7 @@
 pub mod backfill;
 pub mod daemon;
 pub mod doorbell;
+mod lost;
 pub mod open;
 pub mod pass;
 pub mod plan;

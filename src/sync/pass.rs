@@ -191,7 +191,7 @@ impl Passes {
                     for (partition, _) in known.iter().filter(|(partition, _)| partition.contract_no().is_some()) {
                         let stream = StreamId::new(*kind, account.source.account(), partition.clone());
                         let why = format!("the list of contracts could not be had: {error}");
-                        if let Err(error) = self.warehouse.note_pass(&stream, PassEnd::Failed(&why)).await {
+                        if let Err(error) = self.warehouse.note_pass(&stream, None, PassEnd::Failed(&why)).await {
                             tracing::warn!(stream = %stream, error = %error, "that could not be noted");
                         }
                     }
@@ -235,7 +235,7 @@ impl Passes {
             if outcome.as_deref() != Some("withdrawn") {
                 tracing::warn!(stream = %stream, "the vendor no longer lists this contract; its rows stay as they are, nothing is marked missing");
                 let noted: Result<(), WarehouseError> =
-                    self.warehouse.note_pass(&stream, PassEnd::Withdrawn(why)).await;
+                    self.warehouse.note_pass(&stream, None, PassEnd::Withdrawn(why)).await;
                 if let Err(error) = noted {
                     tracing::warn!(stream = %stream, error = %error, "that could not be noted");
                 }

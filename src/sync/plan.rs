@@ -73,6 +73,8 @@ pub struct Plan {
     pub reads: Vec<Read>,
     /// Windows that need not be read again.
     pub settled: Vec<Window>,
+    /// A window that a backfill is reading, at which the watermark waits.
+    pub waits_for: Option<Window>,
 }
 
 impl Read {
@@ -95,9 +97,11 @@ pub fn plan(rules: &Rules<'_>, standing: &Standing<'_>) -> Plan {
     // Without a watermark nothing was read in order yet: the position, and so the head, is the floor.
     // A watermark ahead of the present (a clock that was wrong once) does not keep the present from being read.
     let head = (position.min(present) - rules.overlap).max(floor);
-    let mut blocked = false;
     for tile in tiles(rules, standing, floor) {
-        let Some(served) = clip(tile.window, oldest_served(standing, tile.window), present) else { continue };
+        let Some(served) = clip(tile.window, oldest_served(standing.horizon, standing.gaps, tile.window), present)
+        else {
+            continue;
+        };
         let was_read = tile.entry.is_some_and(|entry| entry.read_through.is_some());
         let in_head = tile.window.end() > head;
         if was_read && !in_head {
@@ -105,10 +109,12 @@ pub fn plan(rules: &Rules<'_>, standing: &Standing<'_>) -> Plan {
         }
         if tile.entry.is_some_and(|entry| entry.is_claimed) {
             // A backfill is at it; what lies behind must wait for it, or the watermark would pass a window not read.
-            blocked |= tile.window.end() > position;
+            if tile.window.end() > position {
+                plan.waits_for.get_or_insert(tile.window);
+            }
             continue;
         }
-        if blocked {
+        if plan.waits_for.is_some() {
             break;
         }
         let whole = !was_read || tile.entry.is_some_and(|entry| is_due(rules, entry, present));
@@ -125,9 +131,9 @@ fn clip(window: Window, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<Window
 }
 
 /// From where on the source serves a window: behind its horizon, and behind what it is known to have lost of it.
-fn oldest_served(standing: &Standing<'_>, window: Window) -> DateTime<Utc> {
-    let oldest = standing.horizon.map_or(window.start(), |horizon| horizon.max(window.start()));
-    standing.gaps.iter().filter(|gap| gap.start() <= oldest).map(Window::end).fold(oldest, DateTime::max)
+pub(super) fn oldest_served(horizon: Option<DateTime<Utc>>, gaps: &[Window], window: Window) -> DateTime<Utc> {
+    let oldest = horizon.map_or(window.start(), |horizon| horizon.max(window.start()));
+    gaps.iter().filter(|gap| gap.start() <= oldest).map(Window::end).fold(oldest, DateTime::max)
 }
 
 /// What `start` asks for, the source no longer serves, was never read and is not yet recorded.
@@ -203,7 +209,7 @@ fn again(rules: &Rules<'_>, standing: &Standing<'_>, head: DateTime<Utc>, plan: 
         if entry.is_final || entry.read_through.is_none() || entry.is_claimed || entry.window.end() > head {
             continue;
         }
-        let oldest = oldest_served(standing, entry.window);
+        let oldest = oldest_served(standing.horizon, standing.gaps, entry.window);
         if entry.window.end() <= oldest {
             plan.settled.push(entry.window);
             continue;

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    open,
+    lost, open,
     plan::{self, Plan, Read, Rules, Standing},
     summary::{Progress, StreamOutcome, StreamSummary},
     window::{self, Disposition, Hold, WindowError, Windows},
@@ -15,7 +15,7 @@ use crate::{
     config,
     domain::{Grid, SourceKind, StreamId, Window},
     failpoint::{Bug, Point, planted, reached},
-    source::{Source, SourceError},
+    source::Source,
     warehouse::{
         Warehouse, WarehouseError,
         checkpoint::PassEnd,
@@ -31,6 +31,24 @@ const REPLANS: usize = 10;
 
 /// Times that a pass takes its lease.
 const TAKEN_AGAIN: usize = 4;
+
+/// What follows a window.
+#[derive(Debug)]
+enum After {
+    /// The next one of the plan.
+    Next,
+    /// A new plan, for this no longer holds: a part of the window is lost, or a younger read of it stands.
+    Replan(WindowError),
+}
+
+/// Says what keeps the watermark where it is though nothing failed.
+fn wait_for(window: Option<Window>, summary: &mut StreamSummary) {
+    if let Some(window) = window {
+        let why = format!("a backfill is reading the window {window}; the watermark waits for it");
+        tracing::info!(window = %window, "a backfill is reading this window; the watermark waits for it, all else is read");
+        summary.error = Some(why);
+    }
+}
 
 /// What a pass over a stream works with.
 #[derive(Debug, Clone)]
@@ -74,7 +92,7 @@ impl Reader {
             .unwrap_or(Err(WindowError::PassDeadline(limit)));
         let summary = match worked {
             Ok(()) => {
-                self.note(stream, PassEnd::Ok).await;
+                self.note(&summary, PassEnd::Ok).await;
                 summary
             }
             Err(error) => self.failed(summary, &error).await,
@@ -94,6 +112,7 @@ impl Reader {
             let lease = match self.warehouse.take_lease(stream, &self.owner, self.settings.lease).await? {
                 Taken::Ours { lease, watermark } => {
                     summary.watermark = watermark;
+                    summary.epoch = Some(lease.epoch);
                     lease
                 }
                 Taken::Held { by, until, left } => return Err(WindowError::Held { by, until, left }),
@@ -116,7 +135,7 @@ impl Reader {
                 }
             }
         }
-        Err(WarehouseError::LeaseLost.into())
+        Err(WindowError::LeaseNotKept(TAKEN_AGAIN))
     }
 
     /// Renews the lease for as long as it is asked to; returns only when the lease is lost.
@@ -142,7 +161,7 @@ impl Reader {
         summary: &mut StreamSummary,
         stop: &CancellationToken,
     ) -> Result<(), WindowError> {
-        let mut reads = Vec::new();
+        let (mut reads, mut last) = (Vec::new(), None);
         // What is found to be lost at the source changes the plan: nothing behind it may move the watermark before.
         for _ in 0..REPLANS {
             let plan = tokio::select! {
@@ -151,14 +170,17 @@ impl Reader {
             };
             reached(Point::Planned);
             self.progress.plan(plan.reads.len().saturating_sub(self.progress.open()));
-            let done = self.carry_out(stream, &plan, lease, summary, stop).await?;
+            let after = self.carry_out(stream, &plan, lease, summary, stop).await?;
             reads.extend(plan.reads);
-            if done {
-                return open::refresh(self, stream, lease, &reads, summary, stop).await;
+            match after {
+                After::Next => {
+                    wait_for(plan.waits_for, summary);
+                    return open::refresh(self, stream, lease, &reads, summary, stop).await;
+                }
+                After::Replan(why) => last = Some(why),
             }
         }
-        let seen = "with less and less of what it was asked for".to_owned();
-        Err(SourceError::Rejected(seen).into())
+        Err(last.unwrap_or(WindowError::Stopped))
     }
 
     async fn plan(&self, stream: &StreamId, lease: &Lease, summary: &mut StreamSummary) -> Result<Plan, WindowError> {
@@ -172,7 +194,7 @@ impl Reader {
         let watermark = self.warehouse.watermark(stream).await?;
         let plan = plan::plan(&rules, &Standing { watermark, ledger: &ledger, gaps: &gaps, present, horizon });
         for lost in &plan.lost {
-            self.lose(stream, *lost, summary).await?;
+            summary.gaps.extend(lost::lose(&self.warehouse, stream, *lost).await?);
         }
         if let Some(to) = plan.advance {
             self.warehouse.advance_watermark(stream, lease, to).await?;
@@ -180,7 +202,7 @@ impl Reader {
         Ok(plan)
     }
 
-    /// Reads what a plan says; `false` when the rest of it must be planned anew.
+    /// Reads what a plan says, to its end or until it no longer holds.
     async fn carry_out(
         &self,
         stream: &StreamId,
@@ -188,15 +210,15 @@ impl Reader {
         lease: &Lease,
         summary: &mut StreamSummary,
         stop: &CancellationToken,
-    ) -> Result<bool, WindowError> {
+    ) -> Result<After, WindowError> {
         let mut failure = None;
         for read in &plan.reads {
             if stop.is_cancelled() {
                 return Err(WindowError::Stopped);
             }
             match self.one(stream, read, lease, summary, stop).await {
-                Ok(true) => {}
-                Ok(false) => return Ok(false),
+                Ok(After::Next) => {}
+                Ok(replan @ After::Replan(_)) => return Ok(replan),
                 // A window that is only read again must not keep the others from it; the head and what was never read must.
                 Err(error)
                     if !read.moves_watermark && summary.windows > 0 && error.disposition() == Disposition::NextPass =>
@@ -207,10 +229,10 @@ impl Reader {
             }
         }
         self.warehouse.mark_final(stream, &plan.settled).await?;
-        failure.map_or(Ok(true), Err)
+        failure.map_or(Ok(After::Next), Err)
     }
 
-    /// Reads one window under the lease; `false` when a part of it is lost, so that the plan no longer holds.
+    /// Reads one window under the lease.
     async fn one(
         &self,
         stream: &StreamId,
@@ -218,7 +240,7 @@ impl Reader {
         lease: &Lease,
         summary: &mut StreamSummary,
         stop: &CancellationToken,
-    ) -> Result<bool, WindowError> {
+    ) -> Result<After, WindowError> {
         let asked_at = self.warehouse.check_lease(stream, lease).await?;
         let with =
             Windows { warehouse: &self.warehouse, source: &*self.source, settings: &self.settings, stream, stop };
@@ -228,21 +250,26 @@ impl Reader {
                 summary.windows += 1;
                 summary.counts += done.counts;
                 self.progress.wrote(done.counts.fetched);
-                if let Some(unserved) = done.unserved {
-                    self.lose(stream, unserved, summary).await?;
-                }
+                summary.gaps.extend(done.lost);
                 tracing::debug!(window = %read.window, fetched = done.counts.fetched, inserted = done.counts.inserted, updated = done.counts.updated, "window written");
-                Ok(true)
+                Ok(After::Next)
             }
             Err(error) => match error.disposition() {
                 // Nothing is lost: a younger read of this window stands. What it means for the watermark is planned anew.
-                Disposition::Drop => Ok(!read.moves_watermark),
+                Disposition::Drop if read.moves_watermark => Ok(After::Replan(error)),
+                Disposition::Drop => Ok(After::Next),
                 Disposition::Gap => {
-                    self.lose(stream, error.lost(read), summary).await?;
-                    Ok(false)
+                    summary.gaps.extend(lost::lose(&self.warehouse, stream, error.lost(read)).await?);
+                    Ok(After::Replan(error))
                 }
                 Disposition::NextPass => {
-                    self.warehouse.note_failure(stream, read.window, &error.to_string()).await?;
+                    summary.stopped_at = Some(read.window);
+                    // What the vendor did is to be said, even when it cannot be noted.
+                    if let Err(noting) =
+                        self.warehouse.note_failure(stream, read.window, asked_at, &error.to_string()).await
+                    {
+                        tracing::warn!(error = %noting, window = %read.window, "why the window was not read could not be noted");
+                    }
                     // The planted bug: the watermark moves as if the window had been read.
                     if planted(Bug::WatermarkOfFailure)
                         && let Some(to) = read.watermark(self.source.present(), self.settings.publish_delay)
@@ -261,33 +288,14 @@ impl Reader {
         }
     }
 
-    /// Records what of a stretch is lost at the source, and says so loudly: what was read before is not lost.
-    pub(super) async fn lose(
-        &self,
-        stream: &StreamId,
-        unserved: Window,
-        summary: &mut StreamSummary,
-    ) -> Result<(), WindowError> {
-        let ledger = self.warehouse.ledger(stream, DateTime::UNIX_EPOCH).await?;
-        let known = self.warehouse.gaps(stream).await?;
-        let reason = "older than the source serves, and never read before";
-        for lost in unserved.minus(ledger.iter().filter_map(plan::read_part).chain(known)) {
-            if self.warehouse.record_gap(stream, lost, reason).await? {
-                tracing::error!(stream = %stream, gap = %lost, "LOST AT THE SOURCE: it no longer serves this stretch, which was never read; recorded in fuel.gap, going on behind it");
-                summary.gaps.push(lost);
-            }
-        }
-        Ok(())
-    }
-
     /// Ends a stream's summary with an error, noted for `status`.
     async fn failed(&self, mut summary: StreamSummary, error: &WindowError) -> StreamSummary {
-        let stream = summary.stream.clone();
         let text = error.to_string();
+        let window = summary.stopped_at.map(|window| window.to_string());
         let outcome = StreamOutcome::of(error.disposition());
         let end = match outcome {
             StreamOutcome::Failed | StreamOutcome::Refused => {
-                tracing::error!(error = %text, windows = summary.windows, "the stream waits here; what it read is committed; it goes on at the next pass");
+                tracing::error!(error = %text, window, windows = summary.windows, "the stream waits here; what it read is committed; it goes on at the next pass");
                 Some(PassEnd::Failed(&text))
             }
             StreamOutcome::NoDatabase => {
@@ -312,7 +320,7 @@ impl Reader {
             }
         };
         if let Some(end) = end {
-            self.note(&stream, end).await;
+            self.note(&summary, end).await;
         }
         if let WindowError::Held { left, .. } = error {
             summary.held_for = Some(*left);
@@ -320,8 +328,8 @@ impl Reader {
         summary.ended(outcome, text)
     }
 
-    async fn note(&self, stream: &StreamId, end: PassEnd<'_>) {
-        if let Err(error) = self.warehouse.note_pass(stream, end).await {
+    async fn note(&self, summary: &StreamSummary, end: PassEnd<'_>) {
+        if let Err(error) = self.warehouse.note_pass(&summary.stream, summary.epoch, end).await {
             tracing::warn!(error = %error, "how the pass ended could not be noted");
         }
     }

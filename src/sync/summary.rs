@@ -98,6 +98,12 @@ pub struct StreamSummary {
     pub gaps: Vec<crate::domain::Window>,
     /// What stopped it, or what is to be known of it.
     pub error: Option<String>,
+    /// The lease under which it was read: a process that lost it does not note how its pass ended.
+    #[serde(skip)]
+    pub epoch: Option<i64>,
+    /// The window at which it stopped.
+    #[serde(skip)]
+    pub stopped_at: Option<crate::domain::Window>,
     /// How long another process's lease holds, unless it is renewed; only when the stream was left to it.
     #[serde(skip)]
     pub held_for: Option<Duration>,
@@ -123,6 +129,8 @@ impl StreamSummary {
             watermark: None,
             gaps: Vec::new(),
             error: None,
+            epoch: None,
+            stopped_at: None,
             held_for: None,
         }
     }

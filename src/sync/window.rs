@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::plan::Read;
+use super::{lost, plan::Read};
 use crate::{
     config,
     domain::{StreamId, Window},
@@ -41,6 +41,12 @@ pub enum WindowError {
     /// The pass took longer than `sync.pass_timeout`.
     #[error("the pass over this stream did not end within {} s (sync.pass_timeout)", .0.as_secs())]
     PassDeadline(Duration),
+    /// The lease was lost again and again, and no other process has it: renewals do not get through.
+    #[error(
+        "the stream's lease was lost {0} times in this pass though no other process holds it: it could not be renewed within \
+         sync.lease; nothing was written without it. Is the database slow, or database.max_connections too small for sync.workers?"
+    )]
+    LeaseNotKept(usize),
     /// Another process holds the stream's lease.
     #[error("its lease is held by {by} until {until}; left to it")]
     Held {
@@ -66,12 +72,12 @@ pub enum Hold<'a> {
 }
 
 /// What a window came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WindowDone {
     /// Its counts.
     pub counts: Counts,
-    /// The part at its beginning that the source no longer served.
-    pub unserved: Option<Window>,
+    /// What at its beginning was newly found to be lost at the source.
+    pub lost: Vec<Window>,
 }
 
 /// What reading windows of a stream works with.
@@ -98,7 +104,8 @@ pub async fn read_window(
 ) -> Result<WindowDone, WindowError> {
     let Windows { warehouse, source, settings, stream, stop } = *with;
     let whole = async {
-        let stretch = source.widen(stream.source, read.stretch);
+        // The plan is older than the read: what its window has come to meanwhile is asked for, too.
+        let stretch = source.widen(stream.source, up_to_now(read, source.present()));
         let (mut batch, mut end) = fetch(source, stream, read.window, stretch, stop).await?;
         // A window suddenly empty where it had rows is suspicious: it is asked for once more before it counts.
         if batch.fetched() == 0 && warehouse.has_rows(stream, stretch).await? {
@@ -106,27 +113,31 @@ pub async fn read_window(
             (batch, end) = fetch(source, stream, read.window, stretch, stop).await?;
         }
         let unserved = end.served_from.and_then(|from| Window::new(stretch.start(), from.min(stretch.end())));
+        let lost = match unserved {
+            Some(unserved) => lost::lose(warehouse, stream, unserved).await?,
+            None => Vec::new(),
+        };
         let stretch =
             end.served_from.and_then(|from| Window::new(from.max(stretch.start()), stretch.end())).unwrap_or(stretch);
+        // Nothing behind what was asked for counts as read, whatever the time is by now.
+        let through = if stretch.end() < read.window.end() { end.present.min(stretch.end()) } else { end.present };
         let writer = match hold {
-            Hold::Lease(lease) => {
-                Writer::Pass { lease, watermark: read.watermark(end.present, settings.publish_delay) }
-            }
+            Hold::Lease(lease) => Writer::Pass { lease, watermark: read.watermark(through, settings.publish_delay) },
             Hold::Claim(claim) => Writer::Backfill(claim),
         };
         let window_read = WindowRead {
             stream,
             window: read.window,
             stretch,
-            present: end.present,
-            horizon: source.horizon(stream.source, end.present),
+            present: through,
+            horizon: source.horizon(stream.source, end.present).max(end.served_from),
             asked_at,
             complete: end.complete,
             unstable: !end.complete,
             writer,
         };
         let counts = warehouse.load(&window_read, &batch, settings.window_timeout).await?;
-        Ok(WindowDone { counts, unserved })
+        Ok(WindowDone { counts, lost })
     };
     if planted(Bug::NoDeadline) {
         return whole.await;
@@ -135,6 +146,15 @@ pub async fn read_window(
     tokio::time::timeout(settings.window_timeout, whole)
         .await
         .unwrap_or(Err(WindowError::Deadline(settings.window_timeout)))
+}
+
+/// What to ask for of a window whose end is not there yet: up to now.
+fn up_to_now(read: &Read, now: DateTime<Utc>) -> Window {
+    let planned = read.stretch;
+    if planned.end() == read.window.end() {
+        return planned;
+    }
+    Window::new(planned.start(), read.window.end().min(now.max(planned.end()))).unwrap_or(planned)
 }
 
 /// Reads a stretch of a window from the source, whole or not at all.
@@ -211,6 +231,7 @@ impl WindowError {
             | Self::Warehouse(_)
             | Self::Deadline(_)
             | Self::PassDeadline(_)
+            | Self::LeaseNotKept(_)
             | Self::Held { .. }
             | Self::Stopped => None,
         };
@@ -235,7 +256,7 @@ impl WindowError {
                 W::Drop => Disposition::Drop,
                 W::StopPass => Disposition::StopPass,
             },
-            Self::Deadline(_) | Self::PassDeadline(_) => Disposition::NextPass,
+            Self::Deadline(_) | Self::PassDeadline(_) | Self::LeaseNotKept(_) => Disposition::NextPass,
             Self::Held { .. } => Disposition::LeaveStream,
             Self::Stopped => Disposition::Stop,
         }

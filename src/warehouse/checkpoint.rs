@@ -63,8 +63,14 @@ pub enum PassEnd<'a> {
 }
 
 impl Warehouse {
-    /// Notes how a pass over a stream ended, for `status`.
-    pub async fn note_pass(&self, stream: &StreamId, end: PassEnd<'_>) -> Result<(), WarehouseError> {
+    /// Notes how a pass over a stream ended, for `status`. A pass under a lease gives its epoch: when another process has
+    /// taken the stream since, its end is the one that counts.
+    pub async fn note_pass(
+        &self,
+        stream: &StreamId,
+        epoch: Option<i64>,
+        end: PassEnd<'_>,
+    ) -> Result<(), WarehouseError> {
         let (outcome, error) = match end {
             PassEnd::Ok => ("ok", None),
             PassEnd::Failed(error) => ("failed", Some(error)),
@@ -73,14 +79,16 @@ impl Warehouse {
         };
         self.short(|mut tx| async move {
             statement::query(
-                "INSERT INTO fuel.checkpoint (source, account, partition, last_pass_at, last_outcome, last_error) VALUES ($1, $2, $3, now(), $4, $5) \
-                 ON CONFLICT (source, account, partition) DO UPDATE SET last_pass_at = now(), last_outcome = $4, last_error = $5",
+                "INSERT INTO fuel.checkpoint AS c (source, account, partition, last_pass_at, last_outcome, last_error) VALUES ($1, $2, $3, now(), $4, $5) \
+                 ON CONFLICT (source, account, partition) DO UPDATE SET last_pass_at = now(), last_outcome = $4, last_error = $5 \
+                 WHERE $6::bigint IS NULL OR c.epoch = $6",
             )
             .bind(stream.source.as_str())
             .bind(&stream.account)
             .bind(stream.partition.as_str())
             .bind(outcome)
             .bind(error)
+            .bind(epoch)
             .execute(&mut *tx)
             .await?;
             tx.commit().await

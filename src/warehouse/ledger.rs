@@ -109,12 +109,20 @@ impl Warehouse {
     }
 
     /// Notes that a window could not be read, and why. It stays unread; what it had stays.
-    pub async fn note_failure(&self, stream: &StreamId, window: Window, error: &str) -> Result<(), WarehouseError> {
+    /// `asked_at` is the database's time before the read began: what has been read since stands.
+    pub async fn note_failure(
+        &self,
+        stream: &StreamId,
+        window: Window,
+        asked_at: DateTime<Utc>,
+        error: &str,
+    ) -> Result<(), WarehouseError> {
         self.short(|mut tx| async move {
             statement::query(
                 "INSERT INTO fuel.sync_window AS w (source, account, partition, window_start, window_end, state, attempts, last_error) \
                  VALUES ($1, $2, $3, $4, $5, 'failing', 1, $6) \
-                 ON CONFLICT (source, account, partition, window_start) DO UPDATE SET state = 'failing', attempts = w.attempts + 1, last_error = $6",
+                 ON CONFLICT (source, account, partition, window_start) DO UPDATE SET state = 'failing', attempts = w.attempts + 1, last_error = $6 \
+                 WHERE w.asked_at IS NULL OR w.asked_at <= $7",
             )
             .bind(stream.source.as_str())
             .bind(&stream.account)
@@ -122,6 +130,7 @@ impl Warehouse {
             .bind(window.start())
             .bind(window.end())
             .bind(error)
+            .bind(asked_at)
             .execute(&mut *tx)
             .await?;
             tx.commit().await

@@ -93,11 +93,11 @@ pub struct WindowRead<'a> {
     pub window: Window,
     /// The stretch of it that was asked for: for a head window only its end.
     pub stretch: Window,
-    /// The source's time when reading began.
+    /// The source's time up to which it was read: when reading began, and not behind what was asked for.
     pub present: DateTime<Utc>,
     /// The database's time when reading began: a read that began later is never replaced.
     pub asked_at: DateTime<Utc>,
-    /// The oldest instant that the source serves.
+    /// The oldest instant that the source serves, as far as is known after the read.
     pub horizon: Option<DateTime<Utc>>,
     /// Whether what is not in the answer is not at the source.
     pub complete: bool,

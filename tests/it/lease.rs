@@ -219,11 +219,11 @@ async fn how_a_pass_ended_is_known_of_each_partition() {
         ("4", PassEnd::NotEnabled("403")),
         ("1", PassEnd::Failed("later")),
     ] {
-        stage.warehouse.note_pass(&contract(number), end).await.unwrap();
+        stage.warehouse.note_pass(&contract(number), None, end).await.unwrap();
     }
     stage.warehouse.take_lease(&stage.stream, "one", LONG).await.unwrap();
     let elsewhere = StreamId { account: "another".to_owned(), ..contract("5") };
-    stage.warehouse.note_pass(&elsewhere, PassEnd::Ok).await.unwrap();
+    stage.warehouse.note_pass(&elsewhere, None, PassEnd::Ok).await.unwrap();
 
     let ended = |outcome: &str| Some(outcome.to_owned());
     assert_eq!(
@@ -245,7 +245,10 @@ async fn how_a_pass_ended_is_known_of_each_partition() {
     .unwrap();
     let said = |number: &str, error: &str| (number.to_owned(), Some(error.to_owned()));
     assert_eq!(errors, [said("1", "later"), said("2", "no answer"), said("3", "not listed"), said("4", "403")]);
-    stage.warehouse.note_pass(&contract("1"), PassEnd::Ok).await.unwrap();
+    stage.warehouse.note_pass(&contract("1"), None, PassEnd::Ok).await.unwrap();
+    assert_eq!(known(SourceKind::AlexelaCard).await[1], (Partition::contract("1"), ended("ok")));
+    // One whose lease was taken over meanwhile has no say any more.
+    stage.warehouse.note_pass(&contract("1"), Some(7), PassEnd::Failed("frozen")).await.unwrap();
     assert_eq!(known(SourceKind::AlexelaCard).await[1], (Partition::contract("1"), ended("ok")));
 }
 
@@ -312,8 +315,11 @@ async fn the_ledger_knows_what_was_read_and_what_may_change() {
     let pass = Writer::Pass { lease: &lease, watermark: None };
     stage.load(window(0, 24), 24, vec![sale(State::Posted, 1)], pass).await.unwrap();
     stage.load(window(24, 48), 47, vec![sale(State::Provisional, 30)], pass).await.unwrap();
-    stage.warehouse.note_failure(&stage.stream, window(48, 72), "no answer").await.unwrap();
-    stage.warehouse.note_failure(&stage.stream, window(48, 72), "cut off").await.unwrap();
+    stage.warehouse.note_failure(&stage.stream, window(48, 72), at(49), "no answer").await.unwrap();
+    stage.warehouse.note_failure(&stage.stream, window(48, 72), at(49), "cut off").await.unwrap();
+
+    // One that was frozen meanwhile says so too late: the window has been read since.
+    stage.warehouse.note_failure(&stage.stream, window(0, 24), at(-1), "frozen").await.unwrap();
 
     let entry = |start, end, read: Option<i64>, can_change| Entry {
         window: window(start, end),

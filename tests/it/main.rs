@@ -17,6 +17,8 @@ mod lease;
 #[cfg(test)]
 mod load;
 #[cfg(test)]
+mod passes;
+#[cfg(test)]
 mod pooler;
 #[cfg(test)]
 mod replay;

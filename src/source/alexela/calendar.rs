@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use chrono::{DateTime, Months, NaiveTime, TimeDelta, Utc};
 
 use crate::domain::Window;
@@ -43,6 +45,29 @@ pub(super) fn pieces(days: Window, most: u32) -> VecDeque<Window> {
 /// The start of the day after this one.
 pub(super) fn next_day(day: DateTime<Utc>) -> DateTime<Utc> {
     day + TimeDelta::days(1)
+}
+
+/// Most days less than published that are believed: a refusal of something younger has another reason.
+const MOST_SHORT: i64 = 31;
+
+/// How many days less than published the vendor serves, as its refusals have shown. The process remembers it, so that the
+/// days that it refused once are not asked for again and again.
+#[derive(Debug, Default)]
+pub(super) struct Shortfall(AtomicI64);
+
+impl Shortfall {
+    /// The oldest day that the vendor is known to serve.
+    pub(super) fn horizon(&self, present: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        horizon(present)?.checked_add_signed(TimeDelta::days(self.0.load(Ordering::Relaxed)))
+    }
+
+    /// Days before this one were refused as too old.
+    pub(super) fn learn(&self, served_from: DateTime<Utc>, present: DateTime<Utc>) {
+        let short = horizon(present).map_or(0, |published| (served_from - published).num_days());
+        if (1..=MOST_SHORT).contains(&short) {
+            self.0.fetch_max(short, Ordering::Relaxed);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -112,5 +137,18 @@ mod tests {
             prop_assert!(pieces.iter().all(|p| p.length() <= TimeDelta::days(i64::from(most))));
             prop_assert_eq!(pieces.iter().map(|p| p.length().num_days()).sum::<i64>(), days);
         }
+    }
+
+    #[test]
+    fn what_the_vendor_refused_once_is_not_asked_for_again() {
+        let (shortfall, present) = (Shortfall::default(), at("2026-11-21T12:00:00Z"));
+        let published = horizon(present).unwrap();
+        assert_eq!(shortfall.horizon(present), Some(published));
+        shortfall.learn(published + TimeDelta::days(3), present);
+        shortfall.learn(published + TimeDelta::days(1), present);
+        assert_eq!(shortfall.horizon(present), Some(published + TimeDelta::days(3)));
+        // Refused for another reason than its age.
+        shortfall.learn(published + TimeDelta::days(100), present);
+        assert_eq!(shortfall.horizon(present), Some(published + TimeDelta::days(3)));
     }
 }

@@ -39,12 +39,13 @@ use crate::{
 pub struct AlexelaSource {
     client: Client,
     normalize: Normalizer,
+    shortfall: calendar::Shortfall,
 }
 
 impl AlexelaSource {
     /// The account, over the program's transport. Asks nothing yet.
     pub fn new(config: Alexela, transport: Transport, normalize: Normalizer) -> Self {
-        Self { client: Client::new(config, transport), normalize }
+        Self { client: Client::new(config, transport), normalize, shortfall: calendar::Shortfall::default() }
     }
 
     /// Puts bonus cards into the groups of regular and premium drivers; only then are their transactions served.
@@ -105,7 +106,7 @@ impl Source for AlexelaSource {
     }
 
     fn horizon(&self, _: SourceKind, present: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        calendar::horizon(present)
+        self.shortfall.horizon(present)
     }
 
     fn widen(&self, _: SourceKind, stretch: Window) -> Window {
@@ -119,6 +120,14 @@ impl Source for AlexelaSource {
         events: mpsc::Sender<ReadEvent>,
     ) -> Result<ReadEnd, SourceError> {
         let read = read::Reading::new(&self.client, &self.normalize, stream, events).run(stretch).await;
+        let served_from = match &read {
+            Ok(end) => end.served_from,
+            Err(SourceError::BeyondHorizon { from, .. }) => Some(calendar::next_day(*from)),
+            Err(_) => None,
+        };
+        if let (Some(from), None) = (served_from, self.client.link.unbelievable_skew()) {
+            self.shortfall.learn(from, self.present());
+        }
         self.placed(read)
     }
 
