@@ -28,16 +28,20 @@ use self::{
 use crate::{Measured, Run, support::Fuelsync};
 
 /// What is typed. `run` is scraped while it lives.
-const COMMANDS: [&[&str]; 15] = [
+const COMMANDS: [&[&str]; 19] = [
     &["sync"],
     &["run"],
     &["quarantine", "list"],
     &["quarantine", "show", "1", "--json"],
-    &["preview"],
-    &["preview", "--json"],
+    &["preview", "--source", "hecone"],
+    &["preview", "--source", "alexela_card", "--json"],
     &["check"],
     &["check", "--json"],
     &["backfill", "--from", FROM],
+    &["sync", "--json"],
+    &["backfill", "--from", FROM, "--json"],
+    &["preview", "--source", "alexela_bonus"],
+    &["preview", "--source", "alexela_ev"],
     &["status"],
     &["status", "--json"],
     &["config", "show"],
@@ -99,7 +103,9 @@ pub(crate) async fn measure(run: Run) -> Measured {
     let mut written = Vec::new();
     for call in calls(run.size, &mut ChaCha8Rng::seed_from_u64(run.seed)) {
         vendor.answer_with(call.fault);
-        written.push(made(&call, &vendor, &secrets, &url).await);
+        let (code, made) = made(&call, &vendor, &secrets, &url).await;
+        measured.goal(!matches!(code, None | Some(2)), || format!("{} ended with {code:?}", call.command.join(" ")));
+        written.push(made);
     }
     let pool = pool(&url, &secrets).await;
     written.push(Written::new("tables", tables(&pool).await));
@@ -155,7 +161,9 @@ pub(crate) async fn measure(run: Run) -> Measured {
 /// The calls: first each command with an honest vendor, then each fault with `sync`, then all of it by the dice.
 fn calls(size: u64, dice: &mut ChaCha8Rng) -> Vec<Call> {
     let honest = COMMANDS.iter().map(|command| (*command, Fault::None));
-    let faulty = Fault::ALL.iter().map(|fault| (COMMANDS[0], *fault));
+    // As text and as JSON by turns: both have the vendor's words in them.
+    let sync: [&[&str]; 2] = [&["sync"], &["sync", "--json"]];
+    let faulty = Fault::ALL.iter().zip(sync.iter().cycle()).map(|(fault, sync)| (*sync, *fault));
     let mut calls: Vec<_> = Vec::new();
     // Few calls have both: every second one is of either kind.
     let (mut honest, mut faulty) = (honest.collect::<Vec<_>>().into_iter(), faulty.collect::<Vec<_>>().into_iter());
@@ -198,7 +206,7 @@ const KEEP: &str =
     "card_number = \"keep\"\ndriver_name = \"keep\"\nlicense_plate = \"keep\"\nreceipt_email = \"keep\"\n";
 
 /// Makes one call, as loud as it goes, and gathers all that it wrote.
-async fn made(call: &Call, vendor: &Vendor, secrets: &Secrets, url: &str) -> Written {
+async fn made(call: &Call, vendor: &Vendor, secrets: &Secrets, url: &str) -> (Option<i32>, Written) {
     let given = (!call.by_environment).then_some(secrets);
     let format = if call.json { "json" } else { "human" };
     let mut args = vec!["--log-format", format];
@@ -240,7 +248,7 @@ async fn made(call: &Call, vendor: &Vendor, secrets: &Secrets, url: &str) -> Wri
     let ran = running.wait().await;
     bytes.extend(ran.stdout.into_bytes());
     bytes.extend(ran.stderr.into_bytes());
-    Written::new(&format!("{} against {:?}", call.command.join(" "), call.fault), bytes)
+    (ran.code, Written::new(&format!("{} against {:?}", call.command.join(" "), call.fault), bytes))
 }
 
 /// What a run without privacy rules stores, to show that the personal values were there.

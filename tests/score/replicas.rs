@@ -30,19 +30,32 @@ const SALES: u64 = 3_000;
 /// Every window is read again and again, so that the processes really meet on the same rows.
 const SYNC: &str = "lease = \"1s\"\nreread = [{younger_than = \"400d\", every = \"1s\"}]";
 
-/// The real time, until it is stopped.
-#[derive(Debug, Default)]
-struct Stoppable(Mutex<Option<DateTime<Utc>>>);
+/// So much faster does the vendors' time go: a few hours of sales and of their changes in the minutes of a run. Far less
+/// than a signature's five minutes passes while a process is frozen.
+const PACE: i32 = 30;
+
+/// The vendors' time, until it is stopped.
+#[derive(Debug)]
+struct Stoppable {
+    begun: DateTime<Utc>,
+    stopped: Mutex<Option<DateTime<Utc>>>,
+}
 
 impl Stoppable {
+    fn new() -> Self {
+        Self { begun: SystemClock.now(), stopped: Mutex::new(None) }
+    }
+
     fn stop(&self) -> DateTime<Utc> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(SystemClock.now())
+        let now = self.now();
+        *self.stopped.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(now)
     }
 }
 
 impl Clock for Stoppable {
     fn now(&self) -> DateTime<Utc> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or_else(|| SystemClock.now())
+        let stopped = *self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        stopped.unwrap_or_else(|| self.begun + (SystemClock.now() - self.begun) * PACE)
     }
 
     fn monotonic(&self) -> Instant {
@@ -50,11 +63,22 @@ impl Clock for Stoppable {
     }
 }
 
+/// Rows that came back to a content that they had before: in this world none does by itself, so an older read has been
+/// written over a younger one.
+const STALE: &str = "\
+SELECT count(*) FROM ( \
+  SELECT FROM ( \
+    SELECT source, account, source_transaction_id, line_id, row_before ->> 'content_hash' AS content \
+      FROM fuel.transaction_version WHERE operation = 'change' \
+    UNION ALL \
+    SELECT source, account, source_transaction_id, line_id, to_jsonb(content_hash) #>> '{}' FROM fuel.transaction \
+  ) AS image GROUP BY source, account, source_transaction_id, line_id, content HAVING count(*) > 1) AS twice";
+
 /// Runs for `size` seconds.
 pub(crate) async fn measure(run: Run) -> Measured {
     let mut measured = Measured::default();
     let mut dice = ChaCha8Rng::seed_from_u64(run.seed);
-    let clock = Arc::new(Stoppable::default());
+    let clock = Arc::new(Stoppable::new());
     let yard = Yard::new(SALES, run.seed, |options| {
         options.clock = Arc::<Stoppable>::clone(&clock);
         // Sales go on, and change, while they are read.
@@ -76,7 +100,7 @@ pub(crate) async fn measure(run: Run) -> Measured {
     let mut frozen: Vec<Option<Instant>> = vec![None; PROCESSES];
     let mut backfill = Process::start(&["backfill", "-q", "--from", "2000-01-01", "--again"], &config, &[]);
     let (begun, length) = (now(), Duration::from_secs(run.size));
-    let (mut kills, mut freezes, mut looks) = (0_u64, 0_u64, 0_u64);
+    let (mut kills, mut freezes, mut looks, mut backfills) = (0_u64, 0_u64, 0_u64, 0_u64);
     let mut watermarks = HashMap::new();
     let mut next = Duration::ZERO;
     while begun.elapsed() < length {
@@ -90,7 +114,10 @@ pub(crate) async fn measure(run: Run) -> Measured {
             }
         }
         if backfill.has_ended() {
-            backfill = Process::start(&["backfill", "-q", "--from", "2000-01-01", "--again"], &config, &[]);
+            let next = Process::start(&["backfill", "-q", "--from", "2000-01-01", "--again"], &config, &[]);
+            let ended = std::mem::replace(&mut backfill, next).end().await;
+            backfills += 1;
+            measured.goal(ended.code == Some(0), || format!("a backfill ended {ended}"));
         }
         if begun.elapsed() < next {
             continue;
@@ -115,6 +142,8 @@ pub(crate) async fn measure(run: Run) -> Measured {
         measured.goal(matches!(ended.code, Some(0 | 143)), || format!("a process ended {ended}"));
     }
     back(&store, &mut watermarks, &mut measured).await;
+    // Before the last reads, which would mend it.
+    let stale = store.number(STALE).await;
     let at = clock.stop();
     yard.sandbox.faults().clear();
     store.expire().await;
@@ -129,8 +158,12 @@ pub(crate) async fn measure(run: Run) -> Measured {
         measured.fault(fault);
     }
     let deadlocks = store.number(deadlocks).await;
+    let changes = store.number("SELECT count(*) FROM fuel.transaction_version").await;
+    let long = run.size >= 60;
     measured
         .goal(deadlocks == 0, || format!("{deadlocks} deadlocks"))
+        .goal(stale == 0, || format!("{stale} rows were written back to what they had been before"))
+        .goal(!long || (changes > 0 && kills > 0 && freezes > 0 && backfills > 0), || "too little happened".to_owned())
         .note("processes", PROCESSES)
         .note("kills", kills)
         .note("freezes", freezes)
@@ -138,7 +171,8 @@ pub(crate) async fn measure(run: Run) -> Measured {
         .note("looks_at_the_watermarks", looks)
         .note("leases_taken", store.number("SELECT sum(epoch)::bigint FROM fuel.checkpoint").await)
         .note("rows", store.number("SELECT count(*) FROM fuel.transaction").await)
-        .note("changes", store.number("SELECT count(*) FROM fuel.transaction_version").await);
+        .note("changes", changes)
+        .note("backfills_ended", backfills);
     measured
 }
 

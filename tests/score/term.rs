@@ -1,4 +1,7 @@
 //! `term`: SIGTERM or SIGINT at a random moment ends the process soon, with the right code, and nothing half-written.
+//!
+//! Some are stopped while a vendor is silent, which must make no difference, and some while the database is: then nothing can
+//! be given back or noted, and the hard end at five seconds is what counts.
 
 use std::time::Duration;
 
@@ -6,14 +9,25 @@ use nix::sys::signal::Signal;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
+use fuelsync::sandbox::faults::{Fault, Script};
+
 use crate::{
     Measured, Run, now,
+    support::dbproxy::DbProxy,
     yard::{Process, Store, Yard},
 };
 
 const SALES: u64 = 2_000;
 /// Stops after which the store is looked at as a whole.
 const TOGETHER: u64 = 25;
+
+/// Who does not answer while the process is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Silent {
+    Nobody,
+    Vendor,
+    Database,
+}
 
 /// Makes `size` stops of `sync`, `backfill` and `run`.
 pub(crate) async fn measure(run: Run) -> Measured {
@@ -26,56 +40,84 @@ pub(crate) async fn measure(run: Run) -> Measured {
     let begun = now();
     Process::start(&["sync", "-q"], &config, &[]).end().await;
     let usual = begun.elapsed();
-    let mut times: Vec<Duration> = Vec::new();
-    let (mut stopped, mut done) = (0_u64, 0_u64);
-    for stop in 0..run.size {
-        if stop % TOGETHER == 0 {
+    // Stops that wait for nobody but perhaps a vendor, and those at which the database is silent.
+    let (mut times, mut frozen): (Vec<Duration>, Vec<Duration>) = (Vec::new(), Vec::new());
+    let (mut stopped, mut done, mut ended_first, mut looks) = (0_u64, 0_u64, 0_u64, 0_u64);
+    let mut since_looked = 0;
+    while (times.len() + frozen.len()) as u64 != run.size && measured.is_green() {
+        let number = (times.len() + frozen.len()) as u64;
+        if since_looked == 0 {
             store.empty().await;
         }
-        let command = ["sync", "backfill", "run"][usize::try_from(stop % 3).unwrap_or(0)];
+        let command = ["sync", "backfill", "run"][usize::try_from(number % 3).unwrap_or(0)];
         let args: &[&str] = if command == "backfill" {
             &["backfill", "-q", "--from", "2000-01-01", "--again"]
         } else {
             &[command, "-q"]
         };
-        let mut process = Process::start(args, &config, &[]);
+        // Mostly all is well; some are stopped while the vendor, and some while the database does not answer.
+        let silent = match number % 10 {
+            4 => Silent::Vendor,
+            8 => Silent::Database,
+            _ => Silent::Nobody,
+        };
+        let proxy = DbProxy::new(store.url()).await;
+        let text = if silent == Silent::Database { config.replace(store.url(), proxy.url()) } else { config.clone() };
+        let mut process = Process::start(args, &text, &[]);
         let signal = if dice.random_bool(0.5) { Signal::SIGTERM } else { Signal::SIGINT };
-        // Not before it listens: what a signal does to a program that has not begun is the system's affair.
-        tokio::time::sleep(Duration::from_millis(30) + usual.mul_f64(dice.random_range(0.0..1.0))).await;
+        process.listens().await;
+        tokio::time::sleep(usual.mul_f64(dice.random_range(0.0..1.0))).await;
+        match silent {
+            Silent::Nobody => {}
+            Silent::Vendor => yard.sandbox.faults().script(Script {
+                path: String::new(),
+                after: 0,
+                times: u64::MAX,
+                fault: Fault::Latency(Duration::from_mins(1)),
+            }),
+            Silent::Database => proxy.freeze(),
+        }
         if process.has_ended() {
-            done += 1;
-            store.expire().await;
-            continue;
+            ended_first += 1;
+            measured.goal(ended_first < 20 + 10 * run.size, || "most runs end before they can be stopped".to_owned());
+        } else {
+            process.signal(signal);
+            let begun = now();
+            let ended = process.end().await;
+            if silent == Silent::Database { &mut frozen } else { &mut times }.push(begun.elapsed());
+            let asked = if signal == Signal::SIGTERM { 143 } else { 130 };
+            match ended.code {
+                Some(0) => done += 1,
+                Some(code) if code == asked && command != "run" => stopped += 1,
+                _ => _ = measured.fault(format!("{command} after {signal}, {silent:?} silent, ended {ended}")),
+            }
         }
-        process.signal(signal);
-        let begun = now();
-        let ended = process.end().await;
-        times.push(begun.elapsed());
-        let asked = if signal == Signal::SIGTERM { 143 } else { 130 };
-        match ended.code {
-            Some(0) => done += 1,
-            Some(code) if code == asked && command != "run" => stopped += 1,
-            _ => _ = measured.fault(format!("{command} after {signal} ended {ended}")),
-        }
-        if !measured.is_green() {
-            break;
-        }
+        drop(proxy);
+        yard.sandbox.faults().clear();
         store.expire().await;
-        if stop % TOGETHER == TOGETHER - 1 || stop + 1 == run.size {
+        since_looked = (since_looked + 1) % TOGETHER;
+        if since_looked == 0 || (times.len() + frozen.len()) as u64 == run.size {
             let ended = Process::start(&["sync", "-q"], &config, &[]).end().await;
             measured.goal(ended.code == Some(0), || format!("the run after the stops ended {ended}"));
             if let Some(fault) = yard.untrue(&store).await {
                 measured.fault(fault);
             }
+            looks += 1;
         }
     }
     times.sort_unstable();
     let p99 = percentile(&times, 99);
-    let most = times.last().copied().unwrap_or_default();
+    frozen.sort_unstable();
+    let most = times.iter().chain(&frozen).max().copied().unwrap_or_default();
     measured
         .goal(p99 <= Duration::from_secs(1), || format!("p99 {p99:?}"))
         .goal(most <= Duration::from_secs(5), || format!("max {most:?}"))
+        .note("stops", times.len() + frozen.len())
         .note("stopped_in_the_middle", stopped)
+        .note("runs_that_ended_first", ended_first)
+        .note("looks_at_the_whole_table", looks)
+        .note("with_a_silent_database", frozen.len())
+        .note("with_a_silent_database_p50_ms", millis(percentile(&frozen, 50)))
         .note("ended_with_0", done)
         .note("p50_ms", millis(percentile(&times, 50)))
         .note("p99_ms", millis(p99))

@@ -112,6 +112,11 @@ impl Store {
         Self { pool: database.pool().await, database }
     }
 
+    /// Where it is.
+    pub(crate) fn url(&self) -> &str {
+        self.database.url()
+    }
+
     /// As it was when it was new.
     pub(crate) async fn empty(&self) {
         self.execute(
@@ -137,6 +142,11 @@ impl Store {
             .await;
     }
 
+    /// Makes every window due, as waiting would.
+    pub(crate) async fn age(&self) {
+        self.execute("UPDATE fuel.sync_window SET full_read_at = full_read_at - interval '1 minute'").await;
+    }
+
     pub(crate) async fn execute(&self, sql: &str) {
         sqlx::query(AssertSqlSafe(sql.to_owned())).execute(&self.pool).await.expect("a statement");
     }
@@ -147,22 +157,25 @@ impl Store {
 
     /// A checksum over every row of what must not depend on how often a run was ended: all columns of the sales but the
     /// times of writing and `seq`, records, versions, quarantine, and the windows that were read.
-    pub(crate) async fn checksum(&self) -> String {
-        sqlx::query_scalar(CHECKSUM).fetch_one(&self.pool).await.expect("a checksum")
+    /// `as_of` is where the world stands still: the windows behind it depend on when a run looked.
+    pub(crate) async fn checksum(&self, as_of: DateTime<Utc>) -> String {
+        sqlx::query_scalar(CHECKSUM).bind(as_of).fetch_one(&self.pool).await.expect("a checksum")
     }
 }
 
 const CHECKSUM: &str = "\
 SELECT md5(concat_ws('/', \
-  (SELECT string_agg((to_jsonb(t) - '{seq,first_seen_at,changed_at,absent_reads}'::text[])::text, ',' \
+  (SELECT string_agg(concat(to_jsonb(t) - '{seq,first_seen_at,changed_at,missing_since,absent_reads}'::text[], missing_since IS NOT NULL), ',' \
      ORDER BY source, account, source_transaction_id, line_id) FROM fuel.transaction t), \
   (SELECT string_agg(concat_ws('|', source, account, source_transaction_id, line_id, raw::text, normalizer), ',' \
      ORDER BY source, account, source_transaction_id, line_id) FROM fuel.record), \
-  (SELECT count(*) FROM fuel.transaction_version), \
+  (SELECT string_agg(concat_ws('|', source, account, source_transaction_id, line_id, version, operation, changed_columns, \
+     row_before - '{seq,first_seen_at,changed_at,missing_since,absent_reads}'::text[]), ',' \
+     ORDER BY source, account, source_transaction_id, line_id, version) FROM fuel.transaction_version), \
   (SELECT string_agg(concat_ws('|', source, partition, source_transaction_id, record::text, field, resolved_at IS NULL), ',' \
      ORDER BY source, partition, fingerprint) FROM fuel.quarantine), \
   (SELECT string_agg(concat_ws('|', source, partition, window_start, window_end), ',' ORDER BY source, partition, window_start) \
-     FROM fuel.sync_window WHERE read_through IS NOT NULL), \
+     FROM fuel.sync_window WHERE read_through IS NOT NULL AND window_start < $1), \
   (SELECT count(*) FROM fuel.checkpoint WHERE watermark IS NOT NULL), (SELECT count(*) FROM fuel.gap)))";
 
 impl Process {
@@ -174,7 +187,7 @@ impl Process {
         command
             .args(args)
             .env_clear()
-            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+            .envs(["PATH", "TZ"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
             .envs(planted_now().map(|bug| ("FUELSYNC_PLANT", bug)))
             .envs(variables.iter().map(|(name, value)| (name, value)))
             .current_dir(folder.path())
@@ -195,6 +208,19 @@ impl Process {
     pub(crate) fn signal(&self, signal: Signal) {
         if self.pid() > 0 {
             let _ = kill(Pid::from_raw(self.pid()), signal);
+        }
+    }
+
+    /// Waits until it listens to SIGTERM: what a signal does to a program that has not begun is the system's affair.
+    pub(crate) async fn listens(&mut self) {
+        for _ in 0..3_000 {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
+            let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+            let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+            if caught & (1 << (Signal::SIGTERM as u32 - 1)) != 0 || self.has_ended() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
 

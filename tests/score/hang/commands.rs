@@ -59,7 +59,17 @@ pub(super) async fn cases(yard: &Yard) -> Vec<Case> {
         let name = format!("fuelsync {}, a vendor drips", args.join(" "));
         cases.push(command(name, SECOND * requests + start, server, args, &text));
     }
-    for args in [&["check"][..], &["status"], &["sync"], &["backfill", "--from", "2026-09-20"]] {
+    for args in [
+        &["check"][..],
+        &["status"],
+        &["sync"],
+        &["backfill", "--from", "2026-09-20"],
+        &["migrate"],
+        &["migrate", "--check"],
+        &["run"],
+        &["quarantine", "list"],
+        &["quarantine", "replay"],
+    ] {
         let proxy = DbProxy::new(yard.fleet.database.url()).await;
         proxy.freeze();
         let text = text(yard, proxy.url(), None);
