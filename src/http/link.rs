@@ -39,6 +39,8 @@ pub struct Call<'a> {
     pub path: &'a str,
     /// Whether asking twice does no harm. A call that writes is repeated only when the vendor has certainly not acted.
     pub harmless: bool,
+    /// Whether the body is a secret: a server may repeat it in an error, so of what that says nothing is kept.
+    pub secret_body: bool,
 }
 
 /// One attempt at a call.
@@ -253,7 +255,8 @@ impl Link {
         let read = if status.is_success() {
             consume(body).await
         } else {
-            let said = said_in(&body.beginning(ERROR_BODY).await);
+            let said = body.beginning(ERROR_BODY).await;
+            let said = if call.secret_body { None } else { said_in(&said) };
             Err(HttpError::Status { status: status.as_u16(), retry_after, said })
         };
         tracing::debug!(
