@@ -19,6 +19,7 @@ mod tests;
 mod verdict;
 mod wire;
 
+pub(super) use calendar::horizon;
 pub use normalize::normalize;
 pub use report::report;
 
@@ -105,7 +106,7 @@ impl Source for AlexelaSource {
     }
 
     fn horizon(&self, _: SourceKind, present: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        calendar::horizon(present)
+        horizon(present)
     }
 
     fn widen(&self, _: SourceKind, stretch: Window) -> Window {
