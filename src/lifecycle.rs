@@ -2,14 +2,14 @@
 //!
 //! The first SIGTERM or SIGINT asks politely: the token is cancelled, and what is being committed is committed. What has
 //! not ended within a limit, and a second signal, end the process at once; the database rolls back what was not committed.
-//! A supervised task that ends
-//! before it was asked to stops the process, too: half a daemon is worse than none, because nobody restarts it.
+//! A supervised task that ends before it was asked to stops the process, too, and within the same limit: half a daemon is
+//! worse than none, because nobody restarts it.
 
 use std::{
     fmt::Display,
     io,
     panic::AssertUnwindSafe,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
@@ -23,7 +23,7 @@ use crate::{
     failpoint::{Bug, planted},
 };
 
-/// Longest time from the first signal to the end of the process. Service managers and people wait; the warehouse does
+/// Longest time from the first signal, or from a task's death, to the end of the process. Service managers and people wait; the warehouse does
 /// not need it: what was not committed is rolled back and read again.
 const LONGEST_STOP: Duration = Duration::from_millis(4_500);
 
@@ -80,7 +80,12 @@ struct Inner {
     last_act: Mutex<Option<Box<dyn FnOnce() + Send>>>,
     /// How the process ends when it is ended at once, in place of the signal's own code.
     ends_with: Mutex<Option<Exit>>,
+    /// How long the life lasts after its first signal or a task's death, and what ends it then.
+    longest_stop: Option<(Duration, End)>,
 }
+
+/// Ends a life that did not end by itself, with this code.
+type End = fn(&Lifecycle, Exit);
 
 impl std::fmt::Debug for Inner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -91,6 +96,10 @@ impl std::fmt::Debug for Inner {
 impl Lifecycle {
     /// A life that no signal ends, for tests and for commands that need none.
     pub fn without_signals() -> Self {
+        Self::new(None)
+    }
+
+    fn new(longest_stop: Option<(Duration, End)>) -> Self {
         Self(Arc::new(Inner {
             soft: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -98,12 +107,14 @@ impl Lifecycle {
             asked: Mutex::new(None),
             last_act: Mutex::new(None),
             ends_with: Mutex::new(None),
+            longest_stop,
         }))
     }
 
     /// Listens for SIGINT and SIGTERM from now on. Must be called inside the runtime.
     pub fn with_signals() -> io::Result<Self> {
-        let life = Self::without_signals();
+        let life =
+            Self::new(Some((LONGEST_STOP, |life, exit| life.end_at_once(exit, "the work did not stop in time"))));
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let listening = life.clone();
         tokio::spawn(async move {
@@ -117,13 +128,9 @@ impl Lifecycle {
                     continue;
                 }
                 if let Some(exit) = listening.receive(received) {
-                    listening.end_at_once(exit, "a second signal");
+                    listening.end_at_once(listening.hurried(exit), "a second signal");
                 }
-                let late = listening.clone();
-                tokio::spawn(async move {
-                    tokio::time::sleep(LONGEST_STOP).await;
-                    late.end_at_once(received.exit(), "the work did not stop in time");
-                });
+                listening.end_in_time(received.exit());
             }
         });
         Ok(life)
@@ -139,9 +146,32 @@ impl Lifecycle {
         None
     }
 
+    /// The code of an end at once: a death is one however the end came, a stop by signal may be an ordinary end.
+    fn hurried(&self, exit: Exit) -> Exit {
+        match self.why() {
+            Some(Stop::TaskDied(_)) => Exit::Unexpected,
+            Some(Stop::Signal(_) | Stop::Done) | None => lock(&self.0.ends_with).unwrap_or(exit),
+        }
+    }
+
+    /// Ends this life after [`LONGEST_STOP`], unless it is over by then. A thread, because the runtime's own may all be
+    /// busy; it knows the life weakly, so that it does not make it longer.
+    fn end_in_time(&self, exit: Exit) {
+        let Some((limit, end)) = self.0.longest_stop else { return };
+        let life: Weak<Inner> = Arc::downgrade(&self.0);
+        let late = move || {
+            std::thread::sleep(limit);
+            if let Some(life) = life.upgrade().map(Self) {
+                end(&life, life.hurried(exit));
+            }
+        };
+        if let Err(error) = std::thread::Builder::new().name("longest-stop".to_owned()).spawn(late) {
+            tracing::warn!(%error, "no thread to end the process in time");
+        }
+    }
+
     fn end_at_once(&self, exit: Exit, why: &str) -> ! {
         tracing::warn!(why, "stopped at once; what was not committed will be read again");
-        let exit = lock(&self.0.ends_with).unwrap_or(exit);
         if let Some(act) = lock(&self.0.last_act).take() {
             act();
         }
@@ -210,6 +240,7 @@ impl Lifecycle {
             };
             tracing::error!(task, how, "a task died; the process stops");
             life.because(Stop::TaskDied(TaskDied { task, how }));
+            life.end_in_time(Exit::Unexpected);
         });
     }
 
@@ -314,6 +345,25 @@ mod tests {
             assert_eq!(died.task, "server");
             assert!(died.how.starts_with(how), "{died}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_death_ends_the_process_in_time_also_when_the_runtime_is_busy_and_never_as_an_ordinary_stop() {
+        static ENDED: Mutex<Option<Exit>> = Mutex::new(None);
+        let life = Lifecycle::new(Some((Duration::from_millis(20), |_, exit| *lock(&ENDED) = Some(exit))));
+        life.stops_are_ordinary();
+        life.supervise("server", async { Err("no socket") });
+        life.stopping().await;
+        // The runtime's only thread: no timer of its own could ring.
+        for _ in 0..600 {
+            if lock(&ENDED).is_some() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        assert_eq!(*lock(&ENDED), Some(Exit::Unexpected));
+        assert_eq!(life.receive(Signal::Terminate), None);
+        assert_eq!(life.hurried(Exit::Terminated), Exit::Unexpected, "a signal after it does not make it one");
     }
 
     #[tokio::test]

@@ -20,7 +20,7 @@ pub(super) async fn run(args: BackfillArgs, global: &Global) -> Result<Exit, Fai
             .next("A backfill loads what was sold; give an earlier time."));
     }
     let run = work.warehouse.begin_run("backfill", &work.app.host).await?;
-    // Each worker writes over a connection of its own.
+    // They take turns at writing; but each claims its windows, and more than there are connections would wait for those.
     let most = usize::try_from(work.app.config.database.max_connections).unwrap_or(usize::MAX);
     let workers = args.workers.map_or(work.app.config.sync.workers, usize::from).min(most.max(1));
     let bar = summary::Bar::follow(&work.passes.progress);

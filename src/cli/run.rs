@@ -71,7 +71,10 @@ pub(super) async fn serve(
     life.ready();
     tracing::info!(accounts = passes.accounts.len(), page = %format!("http://{address}/"), "fuelsync is running");
     life.stopping().await;
-    doorbell.stopped().await;
+    // Whatever keeps a bell from ending keeps the process no longer than its other tasks.
+    if tokio::time::timeout(GRACE, doorbell.stopped()).await.is_err() {
+        tracing::warn!("the scheduler did not stop in time and is left behind");
+    }
     Ok(())
 }
 

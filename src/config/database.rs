@@ -44,7 +44,12 @@ pub enum DatabaseUrl {
 pub(super) const KEYS: &[Key] = &[
     Key::required("url", Type::Server, "The warehouse: postgres://user@host/database, or embedded (demo's default)."),
     Key::optional("password", Type::Secret(1), "Stands over the URL's password."),
-    Key::or("max_connections", Type::Count(1, 1_000), "8", "Most connections of this process."),
+    Key::or(
+        "max_connections",
+        Type::Count(2, 1_000),
+        "8",
+        "Most connections of this process. Fewer than half of them, at least one, write windows at the same time.",
+    ),
     Key::or("migrate", Type::Flag, "false", "Apply missing migrations at the start of run, sync and backfill."),
     Key::or(
         "statement_cache",

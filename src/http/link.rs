@@ -39,6 +39,8 @@ pub struct Call<'a> {
     pub path: &'a str,
     /// Whether asking twice does no harm. A call that writes is repeated only when the vendor has certainly not acted.
     pub harmless: bool,
+    /// Whether the body is a secret: a server may repeat it in an error, so of what that says nothing is kept.
+    pub secret_body: bool,
 }
 
 /// One attempt at a call.
@@ -246,14 +248,15 @@ impl Link {
             }
             Err(_) => return Err(answered(HttpError::Timeout(self.transport.request_timeout))),
         };
-        self.learn(response.headers(), sent);
+        self.learn(response.headers(), sent, elapsed());
         let status = response.status();
         let retry_after = retry_after(response.headers(), self.server_time(response.headers()));
         let body = self.body(response, number, elapsed());
         let read = if status.is_success() {
             consume(body).await
         } else {
-            let said = said_in(&body.beginning(ERROR_BODY).await);
+            let said = body.beginning(ERROR_BODY).await;
+            let said = if call.secret_body { None } else { said_in(&said) };
             Err(HttpError::Status { status: status.as_u16(), retry_after, said })
         };
         tracing::debug!(
@@ -282,7 +285,7 @@ impl Link {
     }
 
     /// Takes the answer's date into account, unless a cache gave the answer.
-    fn learn(&self, headers: &HeaderMap, sent: DateTime<Utc>) {
+    fn learn(&self, headers: &HeaderMap, sent: DateTime<Utc>, took: Duration) {
         if headers.contains_key(AGE) {
             return;
         }
@@ -291,7 +294,7 @@ impl Link {
             let (before, after) = {
                 let mut offset = self.clock_offset();
                 let before = offset.get();
-                offset.observe(date, sent, clock.now(), clock.monotonic());
+                offset.observe(date, (sent, clock.now()), took, clock.monotonic());
                 (before, offset.get())
             };
             if (after - before).abs() > NOTEWORTHY {

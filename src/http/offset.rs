@@ -9,6 +9,9 @@ use crate::failpoint::{Bug, planted};
 /// A correction larger than this is not believed: it is a broken server or proxy more often than a broken clock here.
 pub(super) const BELIEVABLE: TimeDelta = TimeDelta::days(1);
 
+/// What a clock may gain on the time that really passed: it is set right in small steps, too.
+const STEP: TimeDelta = TimeDelta::seconds(1);
+
 /// How long the server's dates are left out of account after a correction did not help.
 const DISTRUST: Duration = Duration::from_mins(10);
 
@@ -33,9 +36,19 @@ impl Offset {
 
     /// Takes an answer's `Date`. Its second was cut off and it was written somewhere between sending and receiving, so it
     /// says that the offset lies in a range; one that lies in it already stays, so that the time does not jitter.
-    pub(super) fn observe(&mut self, date: DateTime<Utc>, sent: DateTime<Utc>, received: DateTime<Utc>, now: Instant) {
+    ///
+    /// `took` is how long the exchange really was. When this machine's clock says otherwise it stepped meanwhile, and the
+    /// exchange says nothing: its range would be as wide as the step and hold what is no longer true.
+    pub(super) fn observe(
+        &mut self,
+        date: DateTime<Utc>,
+        (sent, received): (DateTime<Utc>, DateTime<Utc>),
+        took: Duration,
+        now: Instant,
+    ) {
         // The planted bug: this machine's clock is taken to be right, whatever the server says.
-        if received < sent || planted(Bug::ClockTrusted) {
+        let most = TimeDelta::from_std(took).map_or(TimeDelta::MAX, |took| took + STEP);
+        if received < sent || received - sent > most || planted(Bug::ClockTrusted) {
             return;
         }
         let (least, most) = (date - received, date + TimeDelta::seconds(1) - sent);
@@ -68,13 +81,16 @@ mod tests {
     use super::*;
     use crate::clock::{Clock as _, SystemClock};
 
+    /// As long as the longest exchange here.
+    const TOOK: Duration = Duration::from_millis(700);
+
     fn at(millis: i64) -> DateTime<Utc> {
         DateTime::from_timestamp_millis(millis).unwrap()
     }
 
     fn observed(date: i64, sent: i64, received: i64) -> Offset {
         let mut offset = Offset::default();
-        offset.observe(at(date), at(sent), at(received), SystemClock.monotonic());
+        offset.observe(at(date), (at(sent), at(received)), TOOK, SystemClock.monotonic());
         offset
     }
 
@@ -94,9 +110,9 @@ mod tests {
     fn an_offset_that_fits_stays_and_one_that_does_not_is_replaced() {
         let now = SystemClock.monotonic();
         let mut offset = observed(100_000, 10_000, 10_400);
-        offset.observe(at(101_000), at(11_000), at(11_400), now);
+        offset.observe(at(101_000), (at(11_000), at(11_400)), TOOK, now);
         assert_eq!(offset.get(), TimeDelta::milliseconds(90_300));
-        offset.observe(at(12_000), at(12_000), at(12_400), now);
+        offset.observe(at(12_000), (at(12_000), at(12_400)), TOOK, now);
         assert_eq!(offset.get(), TimeDelta::zero());
     }
 
@@ -112,9 +128,9 @@ mod tests {
         let now = SystemClock.monotonic();
         let mut offset = observed(100_000, 10_000, 10_400);
         offset.distrust(now);
-        offset.observe(at(101_000), at(11_000), at(11_400), now + Duration::from_secs(599));
+        offset.observe(at(101_000), (at(11_000), at(11_400)), TOOK, now + Duration::from_secs(599));
         assert_eq!(offset.get(), TimeDelta::zero());
-        offset.observe(at(101_000), at(11_000), at(11_400), now + Duration::from_mins(10));
+        offset.observe(at(101_000), (at(11_000), at(11_400)), TOOK, now + Duration::from_mins(10));
         assert_eq!(offset.get(), TimeDelta::milliseconds(90_300));
     }
 
@@ -126,13 +142,25 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_stepped_forward_during_the_exchange_says_nothing() {
+        let now = SystemClock.monotonic();
+        // An hour ahead since a moment ago, as another exchange has shown; this one began before.
+        let mut offset = observed(10_000, 3_610_000, 3_610_000);
+        let learnt = offset.get();
+        assert_eq!(learnt, TimeDelta::milliseconds(-3_599_500));
+        offset.observe(at(10_000), (at(9_900), at(3_609_000)), TOOK, now);
+        assert_eq!(offset.get(), learnt, "its range would hold no difference at all, too");
+        assert_eq!(observed(10_000, 10_000, 3_610_000).seen(), None);
+    }
+
+    #[test]
     fn a_correction_that_was_not_at_fault_is_believed_again_at_once() {
         let now = SystemClock.monotonic();
         let mut offset = observed(100_000, 10_000, 10_400);
         offset.distrust(now);
         offset.trust();
         assert_eq!(offset.get(), TimeDelta::zero());
-        offset.observe(at(101_000), at(11_000), at(11_400), now);
+        offset.observe(at(101_000), (at(11_000), at(11_400)), TOOK, now);
         assert_eq!(offset.get(), TimeDelta::milliseconds(90_300));
     }
 }

@@ -114,7 +114,7 @@ fn link() -> Link {
     link_with(&limits(), Arc::new(SystemClock))
 }
 
-const THINGS: Call<'_> = Call { method: "GET", path: "/Things", harmless: true };
+const THINGS: Call<'_> = Call { method: "GET", path: "/Things", harmless: true, secret_body: false };
 
 fn get(url: &str) -> Request {
     Request::new(Method::GET, Url::parse(url).unwrap())

@@ -28,6 +28,14 @@ use crate::domain::{Partition, Record, SourceKind, StreamId, Window};
 /// what a source is given so that it knows neither the product rules nor the privacy rules.
 pub type Normalizer = Arc<dyn Fn(&StreamId, DateTime<Utc>, &str) -> Record + Send + Sync>;
 
+/// The oldest instant that a vendor interface serves at `present`, by what is published; none when it serves everything.
+pub fn served_from(kind: SourceKind, present: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    match kind {
+        SourceKind::HecOne => None,
+        SourceKind::AlexelaCard | SourceKind::AlexelaBonus | SourceKind::AlexelaEv => alexela::horizon(present),
+    }
+}
+
 /// What a read sends, in order: `Records* (Complete | Restart)`, any number of times.
 #[derive(Debug)]
 pub enum ReadEvent {

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config,
     domain::StreamId,
-    source::Normalizer,
+    source::{Normalizer, served_from},
     warehouse::{
         Disposition, Warehouse, WarehouseError,
         lease::{Lease, Taken},
@@ -19,8 +19,12 @@ use crate::{
     },
 };
 
-/// Records written together.
+/// Records written together, and bytes of them.
 const TOGETHER: usize = 200;
+const TOGETHER_BYTES: u64 = 2 * 1024 * 1024;
+/// Open records of one transaction, and bytes of them, that are looked at: they must be together. More than the above.
+const OF_ONE: usize = 500;
+const OF_ONE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// What replaying works with.
 pub struct Replay<'a> {
@@ -131,7 +135,13 @@ impl Replay<'_> {
                 done.leave(waiting, STOPPED);
                 break;
             }
-            let (batch, rest) = waiting.split_at(together(waiting));
+            let number = together(waiting);
+            let (batch, rest) = waiting.split_at(number.unwrap_or_else(|too_many| too_many));
+            if number.is_err() {
+                done.leave(batch, TOO_MANY);
+                waiting = rest;
+                continue;
+            }
             let ids: Vec<_> = batch.iter().map(|record| record.id).collect();
             let stream = &first.stream;
             let again = Again {
@@ -139,6 +149,7 @@ impl Replay<'_> {
                 lease,
                 ids: &ids,
                 met: first.met,
+                horizon: served_from(stream.source, self.present),
                 normalize: &|text| normalizer(stream, self.present, text),
             };
             let written = tokio::select! {
@@ -179,19 +190,68 @@ impl Replay<'_> {
 
 /// Of a record that was not looked at.
 const STOPPED: &str = "stopped before its turn";
+/// Of the records of a transaction that has more of them than are held at once.
+const TOO_MANY: &str =
+    "its transaction has more than 500 open records, or more than 16 MiB of them; left to the next read of its window";
 
 /// How many of the first records are replayed in one transaction: of one read of one window, those of a transaction
-/// together.
-fn together(records: &[Open]) -> usize {
-    let mut number = 0;
+/// together. An error says how many there are of a transaction that has too many.
+fn together(records: &[Open]) -> Result<usize, usize> {
+    let (mut number, mut bytes) = (0, 0);
     let of_one_read = records.chunk_by(|a, b| a.met == b.met).next().unwrap_or_default();
     for of_one in of_one_read
         .chunk_by(|a, b| a.source_transaction_id.is_some() && a.source_transaction_id == b.source_transaction_id)
     {
-        if number >= TOGETHER {
+        let size: u64 = of_one.iter().map(|record| record.size).sum();
+        if number == 0 && (of_one.len() > OF_ONE || size > OF_ONE_BYTES) {
+            return Err(of_one.len());
+        }
+        if number > 0 && (number + of_one.len() > TOGETHER || bytes + size > TOGETHER_BYTES) {
             break;
         }
         number += of_one.len();
+        bytes += size;
     }
-    number
+    Ok(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{Partition, SourceKind},
+        warehouse::quarantine::Met,
+    };
+
+    /// Open records of one read: of these transactions, with so many bytes each.
+    fn open(records: &[(&str, u64)]) -> Vec<Open> {
+        let stream = StreamId::new(SourceKind::AlexelaCard, "fleet", Partition::whole());
+        let met = Met { window_start: None, at: DateTime::UNIX_EPOCH };
+        let of = |(id, (transaction, size)): (i64, &(&str, u64))| Open {
+            id,
+            stream: stream.clone(),
+            source_transaction_id: Some((*transaction).to_owned()).filter(|id| !id.is_empty()),
+            met,
+            size: *size,
+        };
+        (0..).zip(records).map(of).collect()
+    }
+
+    #[test]
+    fn a_batch_ends_by_number_and_by_bytes_and_never_in_a_transaction() {
+        let mib = 1024 * 1024;
+        assert_eq!(together(&open(&[("", 100); 450])), Ok(TOGETHER));
+        assert_eq!(together(&open(&[("", 4 * mib); 3])), Ok(1), "one of the largest at a time");
+        assert_eq!(together(&open(&[("1", mib), ("2", mib / 2), ("2", mib), ("3", 1)])), Ok(1));
+        assert_eq!(together(&open(&[("1", 2 * mib), ("1", 2 * mib), ("2", 1)])), Ok(2), "they belong together");
+        assert_eq!(together(&open(&[("1", 1); 300])), Ok(300));
+    }
+
+    #[test]
+    fn a_transaction_with_more_than_is_held_is_left_by_itself() {
+        let mut records = vec![("1", 1); OF_ONE + 1];
+        records.push(("2", 1));
+        assert_eq!(together(&open(&records)), Err(OF_ONE + 1));
+        assert_eq!(together(&open(&[("1", OF_ONE_BYTES), ("1", 1), ("2", 1)])), Err(2));
+    }
 }

@@ -140,7 +140,7 @@ impl Warehouse {
     /// Writes a window, all or nothing. What stands in the way for a moment (a deadlock, a lost connection, a lost answer
     /// to COMMIT) is tried again from the spool, without asking the vendor again.
     pub async fn load(&self, read: &WindowRead<'_>, batch: &Batch, limit: Duration) -> Result<Counts, WarehouseError> {
-        within((limit, "sync.window_timeout"), self.write_work(Work::Window(read), batch, limit)).await
+        self.write_in_time(Work::Window(read), batch, limit).await
     }
 
     /// Writes transactions that were fetched by their ids: their rows only, no window's counts and no watermark.
@@ -151,7 +151,15 @@ impl Warehouse {
         batch: &Batch,
         limit: Duration,
     ) -> Result<Counts, WarehouseError> {
-        within((limit, "sync.window_timeout"), self.write_work(Work::Single { stream, lease }, batch, limit)).await
+        self.write_in_time(Work::Single { stream, lease }, batch, limit).await
+    }
+
+    async fn write_in_time(&self, work: Work<'_>, batch: &Batch, limit: Duration) -> Result<Counts, WarehouseError> {
+        within((limit, "sync.window_timeout"), async {
+            let _turn = self.turn().await?;
+            self.write_work(work, batch, limit).await
+        })
+        .await
     }
 
     async fn write_work(&self, work: Work<'_>, batch: &Batch, limit: Duration) -> Result<Counts, WarehouseError> {

@@ -2,15 +2,21 @@
 //!
 //! The files in `migrations/` are only ever added to. Which are applied stands in `fuel._migration`.
 
+use std::time::Duration;
+
 use crate::warehouse::statement;
 use sqlx::{
-    Row,
+    AssertSqlSafe, Executor, Row,
     migrate::{MigrateError, Migrator},
 };
 
-use super::{Warehouse, WarehouseError};
+use super::{Warehouse, WarehouseError, tx::within};
 
 static FILES: Migrator = sqlx::migrate!("./migrations");
+
+/// Longest time for all migrations together. A column or a constraint is a matter of seconds, an index over a hundred
+/// million lines one of minutes; what takes longer is not a migration to be made while a service starts.
+const LONGEST: Duration = Duration::from_mins(10);
 
 /// Where the database stands against the files of this version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,26 +77,24 @@ impl Warehouse {
     }
 
     /// Applies what is missing. Several processes may try at once: one does it, under an advisory lock, which wants a
-    /// direct connection rather than a pooler in transaction mode.
+    /// direct connection rather than a pooler in transaction mode. A lock is waited for as long as `database.lock_timeout`
+    /// says, and nothing longer than [`LONGEST`].
     pub async fn migrate(&self) -> Result<(), WarehouseError> {
         let mut migrator = Migrator { migrations: FILES.migrations.clone(), ..Migrator::DEFAULT };
         migrator.dangerous_set_table_name("fuel._migration");
         migrator.create_schema("fuel");
-        let mut connection = self.pool().acquire().await?;
-        let done = migrator.run_direct(None, &mut *connection, false).await;
-        if done.is_err() {
-            connection.close_on_drop();
-        }
-        done.map_err(|e| match e {
-            MigrateError::Execute(e) | MigrateError::ExecuteMigration(e, _) => WarehouseError::from(e),
-            MigrateError::VersionMissing(v) => WarehouseError::Migrations(format!(
-                "migration {v} is applied but not known here: a later version of fuelsync was used; update this one"
-            )),
-            MigrateError::VersionMismatch(v) => {
-                WarehouseError::Migrations(format!("migration {v} was applied with another text"))
-            }
-            _ => WarehouseError::Migrations("the migrations cannot be applied".into()),
+        within((LONGEST, "the limit of all migrations"), async {
+            // Out of the pool: whatever happens, its socket closes, and the server gives its lock back.
+            let mut connection = self.pool().acquire().await?.detach();
+            let (lock, longest) = (self.limits.lock.as_millis(), LONGEST.as_millis());
+            let limits = format!("SET lock_timeout = {lock}; SET statement_timeout = {longest}");
+            connection.execute(sqlx::raw_sql(AssertSqlSafe(limits))).await?;
+            let done = migrator.run_direct(None, &mut connection, false).await;
+            // Behind a pooler the server's connection goes on to others.
+            let _ = connection.execute(sqlx::raw_sql("RESET lock_timeout; RESET statement_timeout")).await;
+            done.map_err(refusal)
         })
+        .await
     }
 
     /// That the tables are those of this version, or an error that says what to do.
@@ -110,5 +114,32 @@ impl Warehouse {
                 state.unknown, state.altered
             )
         }))
+    }
+}
+
+/// Why the migrations are not applied, and what an operator can do about it.
+fn refusal(error: MigrateError) -> WarehouseError {
+    match error {
+        MigrateError::Execute(e) => match WarehouseError::from(e) {
+            WarehouseError::Timeout(said) => WarehouseError::Timeout(format!(
+                "{said}; another process is migrating, or a pooler kept its lock: SELECT pid FROM pg_locks WHERE locktype = \
+                 'advisory'; nothing was changed"
+            )),
+            other => other,
+        },
+        MigrateError::ExecuteMigration(e, version) => match WarehouseError::from(e) {
+            WarehouseError::Timeout(said) => WarehouseError::Timeout(format!(
+                "{said}; another transaction holds a table that migration {version} changes: SELECT pid, query FROM \
+                 pg_stat_activity WHERE state LIKE 'idle in%' OR state = 'active'; nothing of migration {version} was applied"
+            )),
+            other => other,
+        },
+        MigrateError::VersionMissing(v) => WarehouseError::Migrations(format!(
+            "migration {v} is applied but not known here: a later version of fuelsync was used; update this one"
+        )),
+        MigrateError::VersionMismatch(v) => {
+            WarehouseError::Migrations(format!("migration {v} was applied with another text"))
+        }
+        _ => WarehouseError::Migrations("the migrations cannot be applied".into()),
     }
 }

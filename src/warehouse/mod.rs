@@ -18,13 +18,14 @@ pub mod spool;
 mod statement;
 mod tx;
 
-use std::{str::FromStr, time::Duration};
+use std::{str::FromStr, sync::Arc, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
     ConnectOptions, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub use error::{Disposition, WarehouseError};
 pub use tx::Tx;
@@ -36,6 +37,8 @@ use crate::config;
 pub struct Warehouse {
     pool: PgPool,
     limits: Limits,
+    /// Turns at writing windows: there are fewer than connections, so that leases are renewed meanwhile.
+    turns: Arc<Semaphore>,
 }
 
 /// How long this process waits for the database.
@@ -72,7 +75,7 @@ impl Warehouse {
             .test_before_acquire(true)
             .connect_lazy_with(options);
         let limits = Limits { statement: settings.statement_timeout, lock: settings.lock_timeout };
-        Ok(Self { pool, limits })
+        Ok(Self { pool, limits, turns: Arc::new(Semaphore::new(writers(settings.max_connections))) })
     }
 
     /// Closes every connection, waiting a moment for those in use.
@@ -83,4 +86,14 @@ impl Warehouse {
     fn pool(&self) -> &PgPool {
         &self.pool
     }
+
+    /// Waits for a turn at a long transaction. Whoever waits holds no connection, and its deadline goes on.
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, WarehouseError> {
+        self.turns.acquire().await.map_err(|_| WarehouseError::NoConnection("the warehouse is closed".into()))
+    }
+}
+
+/// How many may write windows at once: for each a connection, one that renews its lease, and one for all else.
+fn writers(connections: u32) -> usize {
+    usize::try_from(connections.saturating_sub(1) / 2).unwrap_or(usize::MAX).clamp(1, Semaphore::MAX_PERMITS)
 }

@@ -106,6 +106,8 @@ pub struct Open {
     pub source_transaction_id: Option<String>,
     /// By which read it was last met.
     pub met: Met,
+    /// Bytes of its text.
+    pub size: u64,
 }
 
 /// Which read met a record last: those with the same were brought by one read of one window.
@@ -187,7 +189,8 @@ impl Warehouse {
     pub async fn open_quarantine(&self) -> Result<Vec<Open>, WarehouseError> {
         self.short(|mut tx| async move {
             let rows = statement::query(
-                "SELECT id, source, account, partition, source_transaction_id, window_start, last_seen_at FROM fuel.quarantine \
+                "SELECT id, source, account, partition, source_transaction_id, window_start, last_seen_at, \
+                     octet_length(record::text) FROM fuel.quarantine \
                  WHERE resolved_at IS NULL ORDER BY source, account, partition, window_start, last_seen_at, source_transaction_id, id",
             )
             .fetch_all(&mut *tx)
@@ -204,6 +207,7 @@ impl Warehouse {
                     stream: StreamId::new(source, row.try_get::<String, _>(2)?, partition),
                     source_transaction_id: row.try_get(4)?,
                     met: Met { window_start: row.try_get(5)?, at: row.try_get(6)? },
+                    size: row.try_get::<i32, _>(7)?.unsigned_abs().into(),
                 });
             }
             Ok(open)

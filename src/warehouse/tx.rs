@@ -34,11 +34,14 @@ impl Warehouse {
     pub(crate) async fn begin(&self, limit: Duration) -> Result<Tx, WarehouseError> {
         let mut tx = Tx { connection: Some(self.pool().acquire().await?) };
         let (limit, lock) = (limit.as_millis(), self.limits.lock.min(limit).as_millis());
-        // One round trip.
+        // One round trip. The last settings end the transaction of a peer that is gone without a word (its machine died, the
+        // wire was cut) within a usual lease, whatever it was at: idle (nothing here waits for a vendor inside a transaction),
+        // before a COPY's next part, or at its answer. On a socket of this machine the server leaves those of TCP alone.
         let begin = format!(
             "BEGIN; SET LOCAL statement_timeout = {limit}; SET LOCAL lock_timeout = {lock}; \
-             SET LOCAL idle_in_transaction_session_timeout = '60s'; SET LOCAL timezone = 'UTC'; \
-             SET LOCAL client_connection_check_interval = '5s'"
+             SET LOCAL idle_in_transaction_session_timeout = '15s'; SET LOCAL timezone = 'UTC'; \
+             SET LOCAL client_connection_check_interval = '5s'; SET LOCAL tcp_user_timeout = '15s'; \
+             SET LOCAL tcp_keepalives_idle = 5; SET LOCAL tcp_keepalives_interval = 3; SET LOCAL tcp_keepalives_count = 3"
         );
         tx.execute(sqlx::raw_sql(AssertSqlSafe(begin))).await?;
         Ok(tx)

@@ -23,4 +23,8 @@ mod pooler;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]
+mod replay_counts;
+#[cfg(test)]
+mod waits;
+#[cfg(test)]
 mod whole;

@@ -149,15 +149,15 @@ async fn the_whole_table_is_the_truth_after_a_replay() {
 }
 
 /// Windows written by hand, of records that a word decides on.
-struct Stage {
+pub(crate) struct Stage {
     _database: TestDatabase,
-    pool: PgPool,
-    warehouse: Warehouse,
+    pub(crate) pool: PgPool,
+    pub(crate) warehouse: Warehouse,
     stream: StreamId,
     lease: Lease,
 }
 
-fn at(hours: i64) -> DateTime<Utc> {
+pub(crate) fn at(hours: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_790_000_000 - 1_790_000_000 % 86_400, 0).unwrap() + TimeDelta::hours(hours)
 }
 
@@ -166,11 +166,11 @@ fn day() -> Window {
 }
 
 /// A record whose text says what it is: id, product, hour, quantity.
-fn text(id: &str, product: &str, hours: i64, quantity: i64) -> String {
+pub(crate) fn text(id: &str, product: &str, hours: i64, quantity: i64) -> String {
     format!(r#"{{"id":"{id}","product":"{product}","hours":{hours},"quantity":{quantity}}}"#)
 }
 
-fn good(text: &str) -> Record {
+pub(crate) fn good(text: &str) -> Record {
     let told: serde_json::Value = serde_json::from_str(text).unwrap();
     let number = |name: &str| told[name].as_i64().unwrap();
     let line = Line {
@@ -180,13 +180,13 @@ fn good(text: &str) -> Record {
     Record { id: told["id"].as_str().unwrap().into(), raw: text.into(), outcome: Outcome::Lines(vec![line]) }
 }
 
-fn bad(text: &str) -> Record {
+pub(crate) fn bad(text: &str) -> Record {
     let why = Rejection { field: "hours".into(), reason: Cow::Borrowed("are not known"), nul_removed: false };
     Record { outcome: Outcome::Rejected(why), ..good(text) }
 }
 
 impl Stage {
-    async fn new(source: SourceKind) -> Self {
+    pub(crate) async fn new(source: SourceKind) -> Self {
         let database = TestDatabase::new().await;
         let text = "[database]\nurl = \"postgres://x\"\n";
         let settings = config::Config::from_text("test.toml", text, std::iter::empty()).unwrap().database;
@@ -199,12 +199,16 @@ impl Stage {
         Self { pool: database.pool().await, _database: database, warehouse, stream, lease }
     }
 
-    async fn load(&self, records: Vec<Record>) -> Counts {
+    pub(crate) async fn load(&self, records: Vec<Record>) -> Counts {
+        self.load_window(day(), records).await
+    }
+
+    pub(crate) async fn load_window(&self, window: Window, records: Vec<Record>) -> Counts {
         let asked_at = self.warehouse.renew_lease(&self.stream, &self.lease, LIMIT).await.unwrap();
         let read = WindowRead {
             stream: &self.stream,
-            window: day(),
-            stretch: day(),
+            window,
+            stretch: window,
             present: at(48),
             asked_at,
             horizon: None,
@@ -212,21 +216,29 @@ impl Stage {
             unstable: false,
             writer: Writer::Pass { lease: &self.lease, watermark: Some(at(24)) },
         };
-        let mut incoming = Incoming::new(self.stream.source, day());
+        let mut incoming = Incoming::new(self.stream.source, window);
         incoming.records(records).unwrap();
         incoming.complete().unwrap();
         self.warehouse.load(&read, &incoming.finish(), LIMIT).await.unwrap()
     }
 
-    async fn open(&self) -> Vec<i64> {
+    pub(crate) async fn open(&self) -> Vec<i64> {
         self.warehouse.open_quarantine().await.unwrap().iter().map(|open| open.id).collect()
     }
 
     /// Replays records of one read, every one of which can be normalized now.
-    async fn replay(&self, ids: &[i64]) -> Result<Verdicts, WarehouseError> {
+    pub(crate) async fn replay(&self, ids: &[i64]) -> Result<Verdicts, WarehouseError> {
+        self.replay_served_from(None, ids).await
+    }
+
+    pub(crate) async fn replay_served_from(
+        &self,
+        horizon: Option<DateTime<Utc>>,
+        ids: &[i64],
+    ) -> Result<Verdicts, WarehouseError> {
         let open = self.warehouse.open_quarantine().await.unwrap();
         let met = open.iter().find(|open| ids.contains(&open.id)).unwrap().met;
-        let again = Again { stream: &self.stream, lease: &self.lease, ids, met, normalize: &good };
+        let again = Again { stream: &self.stream, lease: &self.lease, ids, met, horizon, normalize: &good };
         self.warehouse.replay(&again, LIMIT).await
     }
 
@@ -238,7 +250,7 @@ impl Stage {
     }
 
     /// Fetched, inserted, updated, unchanged, quarantined, outside, duplicate of the window.
-    async fn ledger(&self) -> [i64; 7] {
+    pub(crate) async fn ledger(&self) -> [i64; 7] {
         let counts: Vec<i64> = sqlx::query_scalar(
             "SELECT unnest(ARRAY[fetched, inserted, updated, unchanged, quarantined, outside, duplicate]) FROM fuel.sync_window \
              WHERE window_start = $1",
@@ -248,6 +260,14 @@ impl Stage {
         .await
         .unwrap();
         counts.try_into().unwrap()
+    }
+
+    /// Writes a transaction fetched by its id.
+    pub(crate) async fn load_single(&self, record: Record) {
+        let mut incoming = Incoming::unbounded(self.stream.source);
+        incoming.records(vec![record]).unwrap();
+        incoming.complete().unwrap();
+        self.warehouse.load_single(&self.stream, &self.lease, &incoming.finish(), LIMIT).await.unwrap();
     }
 
     async fn is_due(&self) -> bool {

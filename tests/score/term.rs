@@ -18,6 +18,7 @@ use crate::{
 };
 
 const SALES: u64 = 2_000;
+const SYNC: &str = "lease = \"5s\"\nreread = [{younger_than = \"400d\", every = \"30s\"}]";
 /// Stops after which the store is looked at as a whole.
 const TOGETHER: u64 = 25;
 
@@ -35,8 +36,7 @@ pub(crate) async fn measure(run: Run) -> Measured {
     let mut dice = ChaCha8Rng::seed_from_u64(run.seed);
     let yard = Yard::new(SALES, run.seed, |_| {}).await;
     let store = Store::new().await;
-    let config =
-        yard.config(&store, "lease = \"5s\"").replace("[[hecone]]\n", "[[hecone]]\nschedule = \"* * * * * *\"\n");
+    let config = yard.config(&store, SYNC).replace("[[hecone]]\n", "[[hecone]]\nschedule = \"* * * * * *\"\n");
     let begun = now();
     Process::start(&["sync", "-q"], &config, &[]).end().await;
     let usual = begun.elapsed();
@@ -63,10 +63,12 @@ pub(crate) async fn measure(run: Run) -> Measured {
         };
         let proxy = DbProxy::new(store.url()).await;
         let text = if silent == Silent::Database { config.replace(store.url(), proxy.url()) } else { config.clone() };
+        // Every window is due: there is something to be stopped in.
+        store.age().await;
         let mut process = Process::start(args, &text, &[]);
         let signal = if dice.random_bool(0.5) { Signal::SIGTERM } else { Signal::SIGINT };
         process.listens().await;
-        tokio::time::sleep(usual.mul_f64(dice.random_range(0.0..1.0))).await;
+        tokio::time::sleep(usual.mul_f64(dice.random_range(0.0..0.8))).await;
         match silent {
             Silent::Nobody => {}
             Silent::Vendor => yard.sandbox.faults().script(Script {
@@ -92,6 +94,7 @@ pub(crate) async fn measure(run: Run) -> Measured {
                 _ => _ = measured.fault(format!("{command} after {signal}, {silent:?} silent, ended {ended}")),
             }
         }
+        proxy.cut();
         drop(proxy);
         yard.sandbox.faults().clear();
         store.expire().await;

@@ -12,7 +12,7 @@ use crate::{
     sandbox::{self, Sandbox},
 };
 
-const LIST: Call<'_> = Call { method: "GET", path: "/list", harmless: true };
+const LIST: Call<'_> = Call { method: "GET", path: "/list", harmless: true, secret_body: false };
 
 struct Bench {
     sandbox: Sandbox,

@@ -12,7 +12,7 @@ const DAY: i64 = 86_400;
 
 /// The oldest day that may be asked: 5 calendar months ago plus one day, from its start. Where the month back is
 /// shorter, its last day stands for the missing one.
-pub(super) fn horizon(present: DateTime<Utc>) -> Option<DateTime<Utc>> {
+pub(in crate::source) fn horizon(present: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let day = present.date_naive().checked_sub_months(Months::new(5))?.succ_opt()?;
     Some(day.and_time(NaiveTime::MIN).and_utc())
 }

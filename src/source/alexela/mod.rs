@@ -19,6 +19,7 @@ mod tests;
 mod verdict;
 mod wire;
 
+pub(super) use calendar::horizon;
 pub use normalize::normalize;
 pub use report::report;
 

@@ -109,7 +109,7 @@ impl Prepared {
             _ => "POST",
         };
         // All of them may be asked twice: four only read, and the definition of a group says the same again.
-        let call = Call { method: name, path: operation.name(), harmless: true };
+        let call = Call { method: name, path: operation.name(), harmless: true, secret_body: false };
         Ok(Self {
             call,
             method,

@@ -146,15 +146,11 @@ impl State {
 }
 
 async fn login(config: &HecOne, link: &Link) -> Result<Issued, SourceError> {
-    let secret = config.client_secret.expose_secret();
-    let body = json!({ "client_id": config.client_id, "client_secret": secret });
+    let body = json!({ "client_id": config.client_id, "client_secret": config.client_secret.expose_secret() });
     exchange(config, link, &config.login_path, &body).await.map_err(|error| match &error {
-        HttpError::Status { status: 400 | 401 | 403, .. } => {
-            // A server may repeat in its error what it was sent.
-            SourceError::Refused(error.to_string().replace(secret, "***"))
-        }
+        HttpError::Status { status: 400 | 401 | 403, .. } => SourceError::Refused(format!("{error} to the login")),
         HttpError::Status { status: 404 | 405, .. } => {
-            SourceError::Rejected(format!("{error} to the login; check base_url and login_path").replace(secret, "***"))
+            SourceError::Rejected(format!("{error} to the login; check base_url and login_path"))
         }
         HttpError::Status { .. }
         | HttpError::Request(_)
@@ -169,7 +165,7 @@ async fn login(config: &HecOne, link: &Link) -> Result<Issued, SourceError> {
 
 async fn exchange(config: &HecOne, link: &Link, path: &str, body: &Value) -> Result<Issued, HttpError> {
     // Logging in twice does no harm: the second token counts.
-    let call = Call { method: "POST", path, harmless: true };
+    let call = Call { method: "POST", path, harmless: true, secret_body: true };
     link.call(call, |_| wire::post(config, path, body), issued).await
 }
 

@@ -88,7 +88,7 @@ impl<'a> Prepared<'a> {
             Method::PUT => "PUT",
             _ => "PATCH",
         };
-        let call = Call { method: name, path, harmless: body.is_none() };
+        let call = Call { method: name, path, harmless: body.is_none(), secret_body: false };
         Ok(Self { call, url, method, body })
     }
 

@@ -5,12 +5,14 @@
 //! (the table has a line of the same sale already, and this may be its newer image or another one) nothing is guessed:
 //! the record stays, and its window is asked for again.
 
+mod ask;
 mod decide;
 
 use crate::warehouse::statement;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use futures_util::TryStreamExt as _;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use sqlx::Row;
@@ -40,6 +42,8 @@ pub struct Again<'a> {
     pub ids: &'a [i64],
     /// By which read they were met.
     pub met: Met,
+    /// The oldest instant that the source serves.
+    pub horizon: Option<DateTime<Utc>>,
     /// Makes a record of a text, with today's rules.
     pub normalize: &'a (dyn Fn(&str) -> Record + Send + Sync),
 }
@@ -91,6 +95,7 @@ impl Warehouse {
     /// way for a moment is tried again.
     pub async fn replay(&self, again: &Again<'_>, limit: Duration) -> Result<Verdicts, WarehouseError> {
         within((limit, "sync.window_timeout"), async {
+            let _turn = self.turn().await?;
             let mut tried = 1;
             loop {
                 let error = match self.replay_once(again, limit).await {
@@ -127,44 +132,40 @@ async fn write(tx: &mut Tx, again: &Again<'_>) -> Result<Verdicts, WarehouseErro
     let ledger = window(tx, again).await?;
     let whys = reasons(tx, again, ledger.as_ref().map(|(window, _)| *window), &candidates, &rejected).await?;
     let mut verdicts = Verdicts { left: gone, ..Verdicts::default() };
-    let (mut going, mut asked_for) = (Vec::new(), Vec::new());
+    let (mut going, mut doubtful) = (Vec::new(), Vec::new());
     for (candidate, why) in candidates.into_iter().zip(whys) {
         match why {
             None => going.push(candidate),
-            Some(why) => {
-                if why.asks_for_a_read() {
-                    asked_for.extend(again.met.window_start);
-                    asked_for.extend(candidate.lines.first().map(|line| line.occurred_at));
-                }
-                verdicts.left.push((candidate.id, why));
+            Some(why) if why.asks_for_a_read() => {
+                let at = candidate.lines.first().map(|line| line.occurred_at);
+                doubtful.push(ask::Doubtful { id: candidate.id, why, at });
             }
+            Some(why) => verdicts.left.push((candidate.id, why)),
         }
     }
     verdicts.replayed = going.iter().map(|candidate| candidate.id).collect();
     let copies: u64 = going.iter().map(|candidate| candidate.copies).sum();
     if !going.is_empty() {
+        let sales: Vec<_> = going.iter().flat_map(|candidate| &candidate.lines).map(|line| line.occurred_at).collect();
         let batch = batch(again, ledger.as_ref().map(|(window, _)| *window), going)?;
         let written = lines(tx, again.stream, &batch).await?;
         // Only the read that the ledger counts had counted them.
         if ledger.is_some_and(|(_, last_read_at)| last_read_at == Some(again.met.at)) {
             move_counts(tx, again, copies, &written).await?;
+        } else {
+            ask::counts_of(tx, again, sales.into_iter()).await?;
         }
         resolve(tx, again, &verdicts.replayed).await?;
+        if let Some((window, _)) = ledger {
+            ask::neighbours(tx, again, window).await?;
+        }
         verdicts.counts += written;
     }
     keep(tx, again, &rejected).await?;
     verdicts.still = rejected.into_iter().map(|rejected| rejected.still).collect();
     verdicts.counts.fetched += verdicts.still.len() as u64;
     verdicts.counts.quarantined += verdicts.still.len() as u64;
-    if !asked_for.is_empty() {
-        statement::query(include_str!("../sql/ask_again.sql"))
-            .bind(again.stream.source.as_str())
-            .bind(&again.stream.account)
-            .bind(again.stream.partition.as_str())
-            .bind(asked_for)
-            .execute(&mut **tx)
-            .await?;
-    }
+    verdicts.left.extend(ask::doubtful(tx, again, doubtful).await?);
     // Last, so that the row is locked only for a moment, and a process that lost the lease meanwhile writes nothing.
     crate::warehouse::checkpoint::advance(tx, again.stream, again.lease, None).await?;
     Ok(verdicts)
@@ -175,17 +176,17 @@ async fn normalized(
     tx: &mut Tx,
     again: &Again<'_>,
 ) -> Result<(Vec<Candidate>, Vec<Rejected>, Vec<(i64, Why)>), WarehouseError> {
-    let rows = statement::query(
+    let (mut candidates, mut rejected, mut there) = (Vec::new(), Vec::new(), Vec::new());
+    // One by one: a text is held no longer than it takes to normalize it.
+    let mut rows = statement::query(
         "SELECT id, record::text, field, reason, copies, nul_removed FROM fuel.quarantine \
          WHERE id = ANY ($1) AND resolved_at IS NULL AND last_seen_at = $2 AND window_start IS NOT DISTINCT FROM $3 ORDER BY id",
     )
     .bind(again.ids)
     .bind(again.met.at)
     .bind(again.met.window_start)
-    .fetch_all(&mut **tx)
-    .await?;
-    let (mut candidates, mut rejected, mut there) = (Vec::new(), Vec::new(), Vec::new());
-    for row in rows {
+    .fetch(&mut **tx);
+    while let Some(row) = rows.try_next().await? {
         let (id, text): (i64, &str) = (row.try_get(0)?, row.try_get(1)?);
         there.push(id);
         let record = (again.normalize)(text);
@@ -246,7 +247,7 @@ async fn reasons(
         .iter()
         .filter_map(|r| Some(decide::Other { id: r.still.id, transaction: r.transaction.clone()?, line_id: None }))
         .collect();
-    let open = statement::query(
+    let mut open = statement::query(
         "SELECT id, source_transaction_id, record::text FROM fuel.quarantine \
          WHERE source = $1 AND account = $2 AND partition = $3 AND resolved_at IS NULL AND source_transaction_id = ANY ($4) \
              AND NOT id = ANY ($5) ORDER BY id",
@@ -256,9 +257,8 @@ async fn reasons(
     .bind(again.stream.partition.as_str())
     .bind(&transactions)
     .bind(again.ids)
-    .fetch_all(&mut **tx)
-    .await?;
-    for row in open {
+    .fetch(&mut **tx);
+    while let Some(row) = open.try_next().await? {
         let record = (again.normalize)(row.try_get(2)?);
         let line_id = match record.outcome {
             Outcome::Lines(lines) => lines.into_iter().next().map(|line| line.line_id),
@@ -266,6 +266,7 @@ async fn reasons(
         };
         others.push(decide::Other { id: row.try_get(0)?, transaction: row.try_get(1)?, line_id });
     }
+    drop(open);
     let rows = statement::query(
         "SELECT source_transaction_id, line_id, changed_at > $4 FROM fuel.transaction \
          WHERE source = $1 AND account = $2 AND source_transaction_id = ANY ($3)",

@@ -40,6 +40,8 @@ pub(super) struct Vendor {
     pub(super) state: Mutex<Inside>,
     pub(super) secret: &'static str,
     pub(super) expires_in: Value,
+    /// Answers every login with this error, and with what was sent.
+    pub(super) no_login: Option<u16>,
     /// Most rows of a page, whatever is asked.
     pub(super) most: usize,
     pub(super) around: Around,
@@ -63,6 +65,7 @@ impl Vendor {
             state: Mutex::new(state),
             secret: "s3cr3t",
             expires_in: json!(3600),
+            no_login: None,
             most: usize::MAX,
             around: total,
             instead: |_, _| None,
@@ -87,6 +90,9 @@ impl Vendor {
         if path == "/webapi/login" {
             state.logins += 1;
             state.used = 0;
+            if let Some(status) = self.no_login {
+                return (status, json!({"error": format!("not now: {}", seen.body)}).to_string());
+            }
             if seen.body != json!({"client_id": "me", "client_secret": self.secret}) {
                 return (401, json!({"error": format!("no such client: {}", seen.body)}).to_string());
             }

@@ -21,13 +21,17 @@ pub enum Why {
     Neighbour,
     /// The transaction was written again after the record was met.
     Younger,
+    /// A read of its window would settle it, and the source no longer serves that time.
+    Unserved,
+    /// A read of its window would settle it, and no window that was read has its time.
+    Unread,
 }
 
 impl Why {
     /// Whether the next read of its window settles it, so that the window is due.
     pub const fn asks_for_a_read(self) -> bool {
         match self {
-            Self::Meanwhile | Self::Sibling(_) => false,
+            Self::Meanwhile | Self::Sibling(_) | Self::Unserved | Self::Unread => false,
             Self::Images(_) | Self::LineThere | Self::Neighbour | Self::Younger => true,
         }
     }
@@ -53,6 +57,12 @@ impl fmt::Display for Why {
             ),
             Self::Younger => f.write_str(
                 "the transaction was written again after this record was met; the next read of its window settles it",
+            ),
+            Self::Unserved => f.write_str(
+                "the table has this sale already or the record is not the only one of it, and the source no longer serves that time; drop it, or correct the line by hand",
+            ),
+            Self::Unread => f.write_str(
+                "the table has this sale already or the record is not the only one of it, and no window that was read has its time; backfill that time, drop it, or correct the line by hand",
             ),
         }
     }
