@@ -77,6 +77,7 @@ pub struct Faults {
     scripts: Mutex<Vec<Script>>,
     offset: Mutex<TimeDelta>,
     struck: AtomicU64,
+    clocks_set: AtomicU64,
 }
 
 /// What happens to one request.
@@ -121,6 +122,11 @@ impl Faults {
         self.struck.load(Ordering::Relaxed)
     }
 
+    /// How often a script has set the servers' clock.
+    pub fn clocks_set(&self) -> u64 {
+        self.clocks_set.load(Ordering::Relaxed)
+    }
+
     /// Counts a request and says what happens to it.
     pub(crate) fn strike(&self, path: &str) -> Strike {
         let mut strike = Strike::default();
@@ -133,6 +139,7 @@ impl Faults {
                     strike.delay += delay;
                 } else if let Fault::Clock(offset) = script.fault {
                     self.set_clock_offset(offset);
+                    self.clocks_set.fetch_add(1, Ordering::Relaxed);
                 } else if strike.answer.is_some() {
                     // One fault a request; this script waits for the next.
                     continue;
@@ -178,7 +185,7 @@ mod tests {
             faults.clock_offset().num_minutes()
         });
         assert_eq!(offsets, [0, 10, -10, -10]);
-        assert_eq!(faults.struck(), 0);
+        assert_eq!((faults.struck(), faults.clocks_set()), (0, 2));
     }
 
     #[test]

@@ -118,7 +118,7 @@ pub(crate) async fn answer(State(server): State<Arc<Server>>, request: Request<B
         instead => (None, instead),
     };
     let mut response = match (instead, body) {
-        (Some(fault), _) => faulty(&server, fault),
+        (Some(fault), _) => faulty(&server, &path, fault),
         (None, Err(_)) => json(StatusCode::PAYLOAD_TOO_LARGE, r#"{"error":"the request body is too large"}"#),
         (None, Ok(body)) => {
             let call = Call {
@@ -155,7 +155,7 @@ pub(crate) fn route(server: &Server, call: &Call) -> Response {
     json(StatusCode::NOT_FOUND, r#"{"error":"no such path; the sandbox serves /api/v1/… and /hecone/…"}"#)
 }
 
-fn faulty(server: &Server, fault: Fault) -> Response {
+fn faulty(server: &Server, path: &str, fault: Fault) -> Response {
     const PAGE: &str = "<html><head><title>Sorry</title></head><body>We will be back soon.</body></html>";
     let html = |status: u16| {
         let mut response = Response::new(Body::from(PAGE));
@@ -175,6 +175,9 @@ fn faulty(server: &Server, fault: Fault) -> Response {
         Fault::Json { status, text } => json(StatusCode::from_u16(status).unwrap_or(StatusCode::OK), text),
         Fault::Forgotten => {
             server.tokens.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            if path.contains("/api/v1/") {
+                return alexela::refuse(StatusCode::UNAUTHORIZED, "Unauthorized").answer();
+            }
             json(StatusCode::UNAUTHORIZED, r#"{"error":{"status":401,"message":"a valid bearer token is required"}}"#)
         }
         // Not in place of an answer: these never come here.

@@ -2,11 +2,21 @@
 //!
 //! Each run has a server with the true time and a program with a clock of its own. Afterwards the windows of every
 //! stream lie end to end from its start on, each once, and the table is the truth. A request is signed within two
-//! attempts: there are never two refusals in a row.
+//! attempts: there are never two refusals in a row; where a clock is off or steps there is one, or nothing was tried.
+//!
+//! The nights want a process whose own time zone changes its clocks, as `TZ=Europe/Tallinn` does: in UTC they cannot fail.
+//! The sessions of the database are none of it: the driver begins each with UTC.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Local, Offset as _, TimeDelta, TimeZone as _, Utc};
 use fuelsync::{
     app::App,
     clock::{Clock, ManualClock},
@@ -50,8 +60,6 @@ pub(crate) async fn measure(run: Run) -> Measured {
     let mut measured = Measured::default();
     let mut dice = ChaCha8Rng::seed_from_u64(run.seed);
     let mut fleet = Fleet::new(0, |_| {}).await;
-    // Sessions of a database in the middle of it all must not see civil time either.
-    civil_time(&fleet).await;
     let (mut kinds, mut totals) = (BTreeMap::<String, u64>::new(), Totals::default());
     for number in 0..run.size {
         let what = drawn(number, &mut dice);
@@ -158,6 +166,7 @@ impl<'a> Timeline<'a> {
     }
 
     async fn run(self, totals: &mut Totals) -> Result<(), String> {
+        let refused = totals.refused;
         match self.what {
             What::Machine(_) => self.several(4, 30 * MINUTE, totals).await?,
             What::Server(off) => {
@@ -169,8 +178,17 @@ impl<'a> Timeline<'a> {
                 self.pass(totals).await?;
                 for step in [by, -by] {
                     self.later(45 * MINUTE);
-                    let (passed, ()) = tokio::join!(self.pass(totals), self.step_under_way(step));
+                    let over = AtomicBool::new(false);
+                    let passing = async {
+                        let passed = self.pass(totals).await;
+                        over.store(true, Relaxed);
+                        passed
+                    };
+                    let (passed, stepped) = tokio::join!(passing, self.step_under_way(step, &over));
                     passed?;
+                    if !stepped {
+                        return Err("the pass was over before the machine's clock stepped".to_owned());
+                    }
                 }
             }
             What::ServerSteps(by) => {
@@ -186,6 +204,12 @@ impl<'a> Timeline<'a> {
                 self.fleet.sandbox.faults().clear();
             }
             What::Night(_) => self.night(totals).await?,
+        }
+        let right = matches!(self.what, What::Night(_));
+        match totals.refused - refused {
+            0 if !right => return Err("no request was refused for its date: the clocks were not off".to_owned()),
+            1.. if right => return Err("a request was refused for its date, and every clock is right".to_owned()),
+            _ => {}
         }
         self.whole(totals).await?;
         // A day on every window is due again, and whatever changed in the meantime has been read.
@@ -211,6 +235,7 @@ impl<'a> Timeline<'a> {
     /// Four hours, two on each side of the change, a pass whenever the schedule rings. It rings every half hour, no more
     /// and no less.
     async fn night(&self, totals: &mut Totals) -> Result<(), String> {
+        in_civil_time(self.fleet.clock.now())?;
         let schedule = Schedule::parse("0 */30 * * * *").map_err(|error| error.to_string())?;
         let begun = self.fleet.clock.now();
         let (mut rung, end) = (0, begun + TimeDelta::hours(4));
@@ -232,18 +257,19 @@ impl<'a> Timeline<'a> {
         self.machine.advance(by);
     }
 
-    /// The machine's clock steps once some requests of the pass are made.
-    async fn step_under_way(&self, by: TimeDelta) {
+    /// The machine's clock steps once some requests of the pass are made; says whether the pass was still under way.
+    async fn step_under_way(&self, by: TimeDelta, over: &AtomicBool) -> bool {
         let requests = || self.fleet.sandbox.requests().all().len();
         let before = requests();
         let stepped = async {
-            while requests() < before + 2 {
+            while requests() < before + 2 && !over.load(Relaxed) {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
-        // A pass that makes none would be waited for in vain.
-        let _ = tokio::time::timeout(Duration::from_secs(10), stepped).await;
+        stepped.await;
+        let under_way = !over.load(Relaxed);
         self.machine.set(self.machine.now() + by);
+        under_way
     }
 
     async fn pass(&self, totals: &mut Totals) -> Result<(), String> {
@@ -255,7 +281,8 @@ impl<'a> Timeline<'a> {
         let (mut in_a_row, mut most) = (0, 0);
         for request in &asked {
             in_a_row = if request.status == 401 { in_a_row + 1 } else { 0 };
-            totals.refused += u64::from(request.status == 401);
+            // A token of `HecOne` ends in the course of a night; it has nothing to do with a date.
+            totals.refused += u64::from(request.status == 401 && request.path.contains("/api/v1/"));
             most = in_a_row.max(most);
         }
         totals.in_a_row = totals.in_a_row.max(most);
@@ -334,12 +361,12 @@ async fn tiling(pool: &PgPool, start: DateTime<Utc>, now: DateTime<Utc>) -> (i64
     (i64::try_from(streams.len()).unwrap_or(i64::MAX), rows.len() as u64, fault)
 }
 
-/// The database lives in Tallinn.
-async fn civil_time(fleet: &Fleet) {
-    sqlx::query(
-        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET timezone TO ''Europe/Tallinn''', current_database()); END $$",
-    )
-    .execute(&fleet.pool)
-    .await
-    .expect("a database in Tallinn");
+/// Whether this process's own time is not UTC, and changes in the four hours from here.
+fn in_civil_time(from: DateTime<Utc>) -> Result<(), String> {
+    let offset = |at: DateTime<Utc>| Local.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc();
+    let (before, after) = (offset(from), offset(from + TimeDelta::hours(4)));
+    if before != after && before != 0 && after != 0 {
+        return Ok(());
+    }
+    Err(format!("local time is {before} s from UTC before this night and {after} s after it: set TZ=Europe/Tallinn"))
 }

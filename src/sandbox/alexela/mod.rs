@@ -29,6 +29,14 @@ pub(crate) struct Refusal {
     text: String,
 }
 
+impl Refusal {
+    /// As it is published: the envelope, with the text as its error.
+    pub(crate) fn answer(self) -> Response {
+        let error = quoted(&self.text);
+        json(self.status, object([("success", "false"), ("data", "null"), ("error", &error), ("message", "null")]))
+    }
+}
+
 /// A refusal with its text.
 pub(crate) fn refuse(status: StatusCode, text: impl Into<String>) -> Refusal {
     Refusal { status, text: text.into() }
@@ -59,10 +67,7 @@ pub(crate) fn handle(server: &Server, call: &Call, operation: &str) -> Response 
             json(StatusCode::OK, object([("success", "true"), ("data", &data), ("error", "null"), ("message", "null")]))
         }
         Ok(data) => json(StatusCode::OK, data),
-        Err(Refusal { status, text }) => {
-            let error = quoted(&text);
-            json(status, object([("success", "false"), ("data", "null"), ("error", &error), ("message", "null")]))
-        }
+        Err(refusal) => refusal.answer(),
     }
 }
 

@@ -55,17 +55,25 @@ pub enum Framing {
     Gzip,
     /// Compressed, and the end of the connection.
     GzipClose,
+    /// Compressed, in such chunks.
+    GzipChunked,
     /// The end of the connection, and nothing else.
     Close,
 }
 
 impl Framing {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Length, Self::Chunked, Self::Gzip, Self::GzipClose, Self::Close];
+    pub const ALL: [Self; 6] =
+        [Self::Length, Self::Chunked, Self::Gzip, Self::GzipClose, Self::GzipChunked, Self::Close];
 
     /// Whether the body is compressed.
     pub const fn is_compressed(self) -> bool {
-        matches!(self, Self::Gzip | Self::GzipClose)
+        matches!(self, Self::Gzip | Self::GzipClose | Self::GzipChunked)
+    }
+
+    /// Whether the body comes in chunks.
+    pub const fn is_chunked(self) -> bool {
+        matches!(self, Self::Chunked | Self::GzipChunked)
     }
 }
 

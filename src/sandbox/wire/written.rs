@@ -73,7 +73,7 @@ impl Written {
         let kept = answer.headers.iter().filter(|(name, _)| !framed.iter().any(|f| name.eq_ignore_ascii_case(f)));
         let more = match framing {
             Framing::Length | Framing::Gzip => format!("content-length: {}\r\n", pieces.length()),
-            Framing::Chunked => "transfer-encoding: chunked\r\n".to_owned(),
+            Framing::Chunked | Framing::GzipChunked => "transfer-encoding: chunked\r\n".to_owned(),
             Framing::Close | Framing::GzipClose => "connection: close\r\n".to_owned(),
         };
         let lines: Vec<_> = kept.map(|(name, value)| format!("{name}: {value}\r\n")).chain([more]).collect();
@@ -88,7 +88,7 @@ impl Written {
     /// How long it is on the wire.
     pub(super) fn length(&self) -> Length {
         let head = self.head.len() as u64;
-        let whole = if self.framing == Framing::Chunked {
+        let whole = if self.framing.is_chunked() {
             self.body().map(|piece| piece.len() as u64).sum()
         } else {
             self.pieces.length()
@@ -96,6 +96,13 @@ impl Written {
         let behind = match self.framing {
             Framing::Length | Framing::Close => 0,
             Framing::Chunked => CHUNKED_END.len() as u64 + 2,
+            Framing::GzipChunked => {
+                let data = self.pieces.length();
+                let in_last = (data.saturating_sub(1)) % chunk_of(data) + 1;
+                // A chunk that holds no more than that end begins with its length, and the one before it ends, too.
+                let border = if in_last <= GZIP_END { 5 } else { 0 };
+                CHUNKED_END.len() as u64 + 2 + GZIP_END + border
+            }
             Framing::Gzip | Framing::GzipClose => GZIP_END,
         };
         Length { head, document: head + whole - behind.min(whole), whole: head + whole }
@@ -104,22 +111,27 @@ impl Written {
     /// Whether another answer may follow on the connection.
     pub(super) const fn keeps_connection(&self) -> bool {
         match self.framing {
-            Framing::Length | Framing::Gzip | Framing::Chunked => true,
+            Framing::Length | Framing::Gzip | Framing::Chunked | Framing::GzipChunked => true,
             Framing::Close | Framing::GzipClose => false,
         }
     }
 
     /// The body's pieces as they go over the wire.
     pub(super) fn body(&self) -> impl Iterator<Item = Vec<u8>> {
-        let chunked = self.framing == Framing::Chunked;
+        let chunked = self.framing.is_chunked();
         let end = chunked.then(|| CHUNKED_END.to_vec());
         self.pieces.each().map(move |piece| if chunked { chunks(piece) } else { piece.to_vec() }).chain(end)
     }
 }
 
+/// The length of the chunks of a piece of so many bytes.
+const fn chunk_of(piece: u64) -> u64 {
+    if piece > 64 * CHUNK as u64 { 64 * CHUNK as u64 } else { CHUNK as u64 }
+}
+
 fn chunks(piece: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(piece.len() + piece.len() / CHUNK * 6 + 6);
-    for chunk in piece.chunks(if piece.len() > 64 * CHUNK { 64 * CHUNK } else { CHUNK }) {
+    for chunk in piece.chunks(usize::try_from(chunk_of(piece.len() as u64)).unwrap_or(CHUNK)) {
         out.extend(format!("{:x}\r\n", chunk.len()).into_bytes());
         out.extend(chunk);
         out.extend(b"\r\n");
