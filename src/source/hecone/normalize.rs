@@ -346,13 +346,16 @@ impl Payments {
         (!methods.is_empty()).then(|| methods.join(","))
     }
 
-    /// Whether what was collected reaches what is due. `paid`: what the record itself says was paid.
+    /// Whether what was collected reaches what is due, which for a refund lies below zero. `paid`: what the record itself
+    /// says was paid.
     fn reach(&self, due: Option<Amount>, paid: Option<Amount>) -> Paid {
         let any_collected = self.all.iter().any(Payment::is_collected);
         let collected = if any_collected { self.collected().or(paid) } else { Some(Amount::default()) };
         match (collected, due) {
-            (Some(collected), Some(due)) if collected >= due => Paid::Reached,
-            (Some(_), Some(_)) => Paid::Short,
+            (Some(collected), Some(due)) => {
+                let reached = if due < Amount::default() { collected <= due } else { collected >= due };
+                if reached { Paid::Reached } else { Paid::Short }
+            }
             _ => Paid::Unknown,
         }
     }

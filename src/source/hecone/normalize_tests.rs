@@ -124,6 +124,18 @@ fn the_records_own_state_is_kept_and_a_difference_flagged() {
 }
 
 #[test]
+fn a_refund_is_paid_when_as_much_has_gone_back() {
+    let article = r#"[{"state":"done","quantity":-10,"amount":-15.5}]"#;
+    let state = |payments: &str| {
+        let line = &lines(&sale(article, payments, r#","amount":-15.5"#))[0];
+        (line.state, line.quality.iter().any(|flag| *flag == Flag::StateMismatch))
+    };
+    assert_eq!(state(r#"[{"amount":-15.5,"state":"open"}]"#), (State::Provisional, false));
+    assert_eq!(state(r#"[{"amount":-5,"state":"collected"}]"#), (State::Provisional, false));
+    assert_eq!(state(r#"[{"amount":-15.5,"state":"collected"}]"#), (State::Posted, false));
+}
+
+#[test]
 fn an_unknown_word_stands_in_source_state_as_sent() {
     assert_eq!(lines(&sale("[{}]", "[]", r#","state":"Melted""#))[0].source_state.as_deref(), Some("Melted"));
 }
