@@ -13,6 +13,12 @@ use fuelsync::{
 /// Everything that a body may grow to in a cell.
 pub(super) const MOST: u64 = 4 << 20;
 
+/// A second after the first load of every cell, as `Retry-After` tells a date; long gone when windows are read again.
+const SOON: &str = "Tue, 20 Oct 2026 12:00:01 GMT";
+
+/// Behind the head of a sandbox's answer, which has 120 to 124 bytes, and before the end of the shortest body.
+const INTO_A_SHORT_BODY: u64 = 126;
+
 /// Where a fault strikes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
@@ -96,6 +102,11 @@ impl Kind {
         Self::new(name, What::Sandbox(Fault::Status { status, retry_after: retry_after.map(str::to_owned) }))
     }
 
+    /// The same before any rows are asked for.
+    fn at_first(self) -> Self {
+        Self { place: Place::First, name: format!("{} at first", self.name), ..self }
+    }
+
     fn wire(name: impl Into<String>, act: Act) -> Self {
         Self::new(name, What::Wire(act))
     }
@@ -158,13 +169,19 @@ pub(super) fn all() -> Vec<Kind> {
     all.extend([(429, "0"), (429, "1"), (503, "0")].map(|(status, after)| Kind::status(status, Some(after))));
     all.push(Kind::sandbox("HTML at 200", Fault::Html));
     all.push(Kind { costs: Costs::TokenAndRequest, lasting: false, ..Kind::sandbox("401", Fault::Forgotten) });
-    all.push(Kind {
-        place: Place::First,
-        ..Kind::sandbox("503 at first", Fault::Status { status: 503, retry_after: None })
-    });
+    all.extend([(429, SOON), (503, SOON)].map(|(status, after)| Kind::status(status, Some(after))));
+    all.extend([429, 503].map(|status| Kind::status(status, None).at_first()));
+    all.push(Kind::sandbox("HTML at 200", Fault::Html).at_first());
+    // Where no token was sent yet, none can be renewed: the account rests until the next pass.
+    all.push(Kind { lasting: false, ..Kind::sandbox("401", Fault::Forgotten) }.at_first());
+    all.push(Kind::wire("cut off", Act::new(Delivery::Cut(INTO_A_SHORT_BODY))).at_first());
+    all.push(Kind::wire("black hole", Act::new(Delivery::Hole(0))).at_first());
+    all.push(Kind::wire("redirect to another host", Act::sent(Payload::Redirect)).at_first());
     let tokens = Kind::new("tokens of a second", What::ShortTokens);
     all.push(Kind { hecone_only: true, lasting: false, costs: Costs::TokenAndRequest, ..tokens });
     all.push(Kind { mended: Mended::Reread, ..Kind::sandbox("empty by mistake", Fault::Rows(Rows::None)) });
+    // At HecOne alone: an Alexela row has no id of its own. Two lines alike are two lines there (a pump paid twice), so
+    // that one told twice by mistake cannot be known from the truth, by the program or by anybody.
     all.push(Kind::rows("a row twice in a page", Rows::Doubled));
     all.push(Kind::rows("a row of the page before", Rows::Early(1)));
     all.push(Kind::rows("a row skipped between pages", Rows::Late(1)));
@@ -172,6 +189,8 @@ pub(super) fn all() -> Vec<Kind> {
     all.push(Kind::clock("clock ten minutes ahead", &[10]));
     all.push(Kind::clock("clock ten minutes behind", &[-10]));
     all.push(Kind::clock("clock stepping", &[10, -10, 0]));
+    all.push(Kind::clock("clock 23 hours ahead", &[23 * 60]));
+    all.push(Kind::clock("clock 23 hours behind", &[-23 * 60]));
     all.push(Kind { costs: Costs::AllSince, ..Kind::clock("clock a day ahead", &[26 * 60]) });
     all.push(Kind { costs: Costs::AllSince, ..Kind::clock("clock a day behind", &[-26 * 60]) });
     for framing in Framing::ALL {

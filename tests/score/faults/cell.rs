@@ -15,7 +15,7 @@ use rand_chacha::ChaCha8Rng;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
-use super::catalog::{Costs, Kind, MOST, Mended, What, rows_path};
+use super::catalog::{Costs, Kind, MOST, Mended, Place, What, rows_path};
 use crate::{
     support::fleet::{Fleet, start},
     wired::through,
@@ -76,6 +76,8 @@ struct Clean {
     requests: u64,
     /// For rows, in the pass that is to be struck.
     in_struck_pass: u64,
+    /// Windows read in that pass.
+    windows: u64,
 }
 
 /// A database, and sandboxes before it.
@@ -112,12 +114,13 @@ impl Bench {
     /// The cell's passes without its fault.
     async fn without(&mut self, cell: &Cell<'_>, seed: u64) -> Result<Clean, String> {
         let (wire, _) = self.fresh(cell, seed, false).await;
-        let mut clean = Clean { requests: 0, in_struck_pass: 0 };
+        let mut clean = Clean { requests: 0, in_struck_pass: 0, windows: 0 };
         for (number, later) in passes(cell.again).iter().enumerate() {
             let before = asked(&wire, rows_path(cell.source));
             let summary = self.pass(cell, &wire, *later, false).await;
             if number == struck_pass(cell) {
                 clean.in_struck_pass = asked(&wire, rows_path(cell.source)) - before;
+                clean.windows = windows(&summary);
             }
             if let Some(fault) = self.fleet.untrue().await {
                 return Err(format!("even without the fault, {:?}: {fault}", summary.outcome));
@@ -132,8 +135,8 @@ impl Bench {
         let short_tokens = matches!(cell.kind.what, What::ShortTokens);
         let (wire, ahead) = self.fresh(cell, seed, short_tokens).await;
         let mut came = Came::default();
-        let mut last = DateTime::<Utc>::MIN_UTC;
-        let mut since = 0;
+        let mut last = HashMap::new();
+        let (mut since, mut unread) = (0, 0);
         for (number, later) in passes(cell.again).iter().enumerate() {
             let struck = number == struck_pass(cell);
             let before = asked(&wire, rows_path(cell.source));
@@ -149,6 +152,7 @@ impl Bench {
             let summary = self.pass(cell, &wire, *later, cell.kind.waits).await;
             came.passes += 1;
             if struck {
+                unread = clean.windows.saturating_sub(windows(&summary));
                 since = (asked(&wire, rows_path(cell.source)) - before).saturating_sub(after);
                 wire.clear();
                 self.fleet.sandbox.faults().clear();
@@ -170,13 +174,14 @@ impl Bench {
         }
         came.strikes = wire.struck() + self.fleet.sandbox.faults().struck();
         let steps = match cell.kind.what {
-            What::Clock(steps) => steps.len() as u64,
-            What::ShortTokens => BRIEF,
+            What::Clock(_) | What::ShortTokens => self.fleet.sandbox.faults().clocks_set(),
             What::Sandbox(_) | What::Wire(_) => came.strikes,
         };
         if steps == 0 {
             came.faults.push("nothing was struck".to_owned());
         }
+        let streams = standing(&self.fleet.pool).await.len() as u64;
+        let steps = if cell.lasting { steps.min(calls(cell, streams, unread) * (1 + BRIEF)) } else { steps };
         let needed = match cell.kind.costs {
             Costs::TokenAndRequest if cell.source == SourceKind::HecOne => 3 * steps,
             Costs::Request | Costs::TokenAndRequest => steps,
@@ -242,6 +247,22 @@ impl Bench {
     }
 }
 
+/// Calls that a fault may meet that lasts until the pass ends, each of which may be tried as often as the configuration
+/// says. A stream stops at the first window that it cannot read, unless that is read again and another one was read:
+/// then those behind it are tried, too, each once. Without a list of contracts the streams that are known are tried.
+fn calls(cell: &Cell<'_>, streams: u64, unread: u64) -> u64 {
+    match cell.kind.place {
+        Place::First => 1 + streams,
+        Place::Rows if cell.again => unread.max(streams),
+        Place::Rows => streams,
+    }
+}
+
+/// Windows read in a pass.
+fn windows(summary: &Summary) -> u64 {
+    summary.streams.iter().map(|stream| stream.windows).sum()
+}
+
 /// Which of the passes meets the fault.
 const fn struck_pass(cell: &Cell<'_>) -> usize {
     if cell.again { 1 } else { 0 }
@@ -261,11 +282,16 @@ fn asked(wire: &Wire, path: &str) -> u64 {
 type Standing = (String, Option<DateTime<Utc>>, Vec<DateTime<Utc>>, Vec<DateTime<Utc>>, Vec<DateTime<Utc>>);
 
 /// The watermark of every stream is covered by windows read without a gap, up to the publish delay before the source's
-/// time at their reading; no window was read beyond that time, and no watermark moved back.
-async fn trustworthy(fleet: &Fleet, cell: &Cell<'_>, ahead: TimeDelta, last: &mut DateTime<Utc>) -> Result<(), String> {
+/// time at their reading; no window was read beyond that time, and no stream's watermark moved back.
+async fn trustworthy(
+    fleet: &Fleet,
+    cell: &Cell<'_>,
+    ahead: TimeDelta,
+    last: &mut HashMap<String, DateTime<Utc>>,
+) -> Result<(), String> {
     let delay = TimeDelta::from_std(fleet.config.sync.publish_delay).map_err(|error| error.to_string())?;
     let now = fleet.clock.now();
-    let mut least = DateTime::<Utc>::MAX_UTC;
+    let mut left: HashMap<_, _> = last.clone();
     for (stream, watermark, starts, ends, reads) in standing(&fleet.pool).await {
         let mut covered = start();
         for ((from, to), read) in starts.iter().zip(&ends).zip(&reads) {
@@ -279,13 +305,17 @@ async fn trustworthy(fleet: &Fleet, cell: &Cell<'_>, ahead: TimeDelta, last: &mu
         if watermark.is_some_and(|watermark| watermark > covered) {
             return Err(format!("{stream}: the watermark is {watermark:?}, read without a gap is up to {covered}"));
         }
-        least = least.min(watermark.unwrap_or(DateTime::<Utc>::MIN_UTC));
+        if let Some(before) = left.remove(&stream)
+            && watermark.is_none_or(|watermark| watermark < before)
+        {
+            return Err(format!("{stream}: the watermark moved back from {before} to {watermark:?}"));
+        }
+        last.extend(watermark.map(|watermark| (stream, watermark)));
     }
-    if least < *last {
-        return Err(format!("a watermark moved back from {last} to {least}"));
+    match left.into_keys().next() {
+        Some(gone) => Err(format!("{gone} had a watermark and is gone")),
+        None => Ok(()),
     }
-    *last = least;
-    Ok(())
 }
 
 /// Each stream, its watermark, and its windows read, in order of time.

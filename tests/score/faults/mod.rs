@@ -3,6 +3,9 @@
 //!
 //! A cell is one fault at one source, on the first load or when windows are read again, a few times or until the pass
 //! ends. Each makes its passes, one of which meets the fault; the same passes without it say what had to be asked.
+//!
+//! To that is added what a fault costs: for one that lasts until the pass ends, as many attempts as the configuration
+//! allows, once for each stream. Only windows that are read again go on behind one that failed, each with its attempts.
 
 mod catalog;
 mod cell;
