@@ -2,7 +2,7 @@
 //!
 //! Without the feature `failpoints`, which only the tests switch on, every question here is a constant `false` and
 //! leaves no code behind. With it, a figure of `tests/score` says what is wanted: to a process of its own by
-//! `FUELSYNC_FAILPOINT=POINT@N` (die at the Nth time) and `FUELSYNC_PLANT=BUG`, inside its own process by [`plant`].
+//! `FUELSYNC_FAILPOINT=POINT@N` (die at the Nth time) and `FUELSYNC_PLANT=BUG`, inside its own process by `plant`.
 //! Each figure has a planted bug that must turn it red: a figure that cannot fail shows nothing.
 
 /// A place at which the process may die, named by what has just happened.

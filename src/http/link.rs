@@ -67,6 +67,7 @@ pub struct Link {
 pub struct Begun {
     at: DateTime<Utc>,
     before: Option<TimeDelta>,
+    changes: u64,
 }
 
 /// Why an attempt failed, and whether the server had begun to answer.
@@ -94,19 +95,20 @@ impl Link {
 
     /// The beginning of a read, of which [`placed`](Self::placed) says the server's time at its end.
     pub fn begin(&self) -> Begun {
-        let before = {
+        let (before, changes) = {
             let offset = self.clock_offset();
-            offset.seen().map(|_| offset.get())
+            (offset.seen().map(|_| offset.get()), offset.changes())
         };
-        Begun { at: self.transport.clock.now(), before }
+        Begun { at: self.transport.clock.now(), before, changes }
     }
 
     /// The server's time when a read began. If nothing was heard from the server before, it is what the read's own
-    /// answers showed. Else a clock that stepped meanwhile, here or there, makes two times of it: the earlier counts,
-    /// since a watermark may stay behind what was read and must not pass it.
+    /// answers showed. Else a clock that stepped meanwhile, here or there, even there and back, makes several times of it:
+    /// the earliest counts, since a watermark may stay behind what was read and must not pass it.
     pub fn placed(&self, begun: Begun) -> DateTime<Utc> {
-        let after = begun.at + self.offset();
-        begun.before.map_or(after, |before| after.min(begun.at + before))
+        let offset = self.clock_offset();
+        let known = begun.before.unwrap_or_else(|| offset.get());
+        begun.at + offset.least_since(begun.changes).map_or(known, |least| least.min(known))
     }
 
     /// Server minus machine, as far as it is believed.

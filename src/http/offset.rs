@@ -1,6 +1,9 @@
 //! How far the server's clock is from this machine's, as its answers show it.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -8,6 +11,9 @@ use crate::failpoint::{Bug, planted};
 
 /// A correction larger than this is not believed: it is a broken server or proxy more often than a broken clock here.
 pub(super) const BELIEVABLE: TimeDelta = TimeDelta::days(1);
+
+/// Changes of the correction that are remembered: a read during which there are more than these is no longer a read.
+const CHANGES_KEPT: usize = 64;
 
 /// What a clock may gain on the time that really passed: it is set right in small steps, too.
 const STEP: TimeDelta = TimeDelta::seconds(1);
@@ -23,6 +29,9 @@ pub(super) struct Offset {
     /// The last difference seen, however large.
     seen: Option<TimeDelta>,
     distrusted_until: Option<Instant>,
+    /// How often the correction has changed, and what it was changed to, the last times.
+    changes: u64,
+    changed_to: VecDeque<TimeDelta>,
 }
 
 impl Offset {
@@ -32,6 +41,28 @@ impl Offset {
 
     pub(super) const fn seen(&self) -> Option<TimeDelta> {
         self.seen
+    }
+
+    fn correct(&mut self, offset: TimeDelta) {
+        if offset != self.learnt {
+            self.learnt = offset;
+            self.changes += 1;
+            self.changed_to.push_back(offset);
+            if self.changed_to.len() > CHANGES_KEPT {
+                self.changed_to.pop_front();
+            }
+        }
+    }
+
+    /// How often the correction has changed so far.
+    pub(super) const fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// The least correction in force since there were so many changes, but for the one that was in force then.
+    pub(super) fn least_since(&self, changes: u64) -> Option<TimeDelta> {
+        let new = usize::try_from(self.changes.saturating_sub(changes)).unwrap_or(usize::MAX);
+        self.changed_to.iter().rev().take(new).min().copied()
     }
 
     /// Takes an answer's `Date`. Its second was cut off and it was written somewhere between sending and receiving, so it
@@ -61,12 +92,12 @@ impl Offset {
         }
         self.distrusted_until = None;
         // A machine that is days off is told so by `check`; signing by a date that far off is for no server.
-        self.learnt = if fits.abs() <= BELIEVABLE { fits } else { TimeDelta::zero() };
+        self.correct(if fits.abs() <= BELIEVABLE { fits } else { TimeDelta::zero() });
     }
 
     /// The correction did not help: this machine's own time is used for a while.
     pub(super) fn distrust(&mut self, now: Instant) {
-        self.learnt = TimeDelta::zero();
+        self.correct(TimeDelta::zero());
         self.distrusted_until = Some(now + DISTRUST);
     }
 
@@ -151,6 +182,22 @@ mod tests {
         offset.observe(at(10_000), (at(9_900), at(3_609_000)), TOOK, now);
         assert_eq!(offset.get(), learnt, "its range would hold no difference at all, too");
         assert_eq!(observed(10_000, 10_000, 3_610_000).seen(), None);
+    }
+
+    #[test]
+    fn what_was_in_force_in_between_is_remembered() {
+        let now = SystemClock.monotonic();
+        let mut offset = observed(10_000, 10_200, 10_900);
+        let begun = offset.changes();
+        assert_eq!(offset.least_since(begun), None);
+        for date in [100_000, 10_000] {
+            offset.observe(at(date), (at(10_000), at(10_000)), TOOK, now);
+        }
+        offset.observe(at(10_000), (at(100_000), at(100_000)), TOOK, now);
+        offset.observe(at(10_000), (at(10_000), at(10_000)), TOOK, now);
+        assert_eq!(offset.get(), TimeDelta::zero());
+        assert_eq!(offset.least_since(begun), Some(TimeDelta::milliseconds(-89_500)));
+        assert_eq!(offset.least_since(offset.changes()), None);
     }
 
     #[test]

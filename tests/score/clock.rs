@@ -299,8 +299,10 @@ impl<'a> Timeline<'a> {
 
     /// No watermark has passed the server's time: what is true and what the answers' whole seconds leave open.
     async fn not_ahead(&self) -> Result<(), String> {
-        let furthest: Option<DateTime<Utc>> = sqlx::query_scalar("SELECT max(watermark) FROM fuel.checkpoint")
-            .fetch_one(&self.fleet.pool)
+        let furthest: Option<(String, DateTime<Utc>)> = sqlx::query_as(
+            "SELECT concat_ws('/', source, partition), watermark FROM fuel.checkpoint WHERE watermark IS NOT NULL ORDER BY 2 DESC LIMIT 1",
+        )
+            .fetch_optional(&self.fleet.pool)
             .await
             .expect("the watermarks");
         let delay = TimeDelta::from_std(self.daemon.settings.publish_delay).map_err(|error| error.to_string())?;
@@ -312,7 +314,9 @@ impl<'a> Timeline<'a> {
         let now = self.fleet.clock.now() + believed;
         let most = now - delay + TimeDelta::seconds(1);
         match furthest {
-            Some(watermark) if watermark > most => Err(format!("a watermark is {watermark}, and it is {now}")),
+            Some((stream, watermark)) if watermark > most => {
+                Err(format!("the watermark of {stream} is {watermark}, and it is {now}"))
+            }
             Some(_) | None => Ok(()),
         }
     }
