@@ -319,6 +319,24 @@ async fn a_read_during_which_a_clock_steps_is_placed_no_later_than_it_began() {
 }
 
 #[tokio::test]
+async fn a_read_that_began_on_a_wrong_clock_which_is_set_right_meanwhile_is_placed_by_the_servers_time() {
+    let here: DateTime<Utc> = "2026-11-21T12:00:00Z".parse().unwrap();
+    let noon = || bytes("200 OK", "date: Sat, 21 Nov 2026 12:00:00 GMT\r\n", b"[]");
+    let clock = Arc::new(ManualClock::at(here));
+    let link = link_with(&limits(), clock.clone());
+    let server = Server::start(vec![noon()]).await;
+    ask(&link, &server).await.unwrap();
+    // Ahead since a moment ago, which nothing has shown yet; the correction is none before and none afterwards.
+    clock.set(here + TimeDelta::hours(3));
+    let begun = link.begin();
+    ask(&link, &server).await.unwrap();
+    clock.set(here);
+    ask(&link, &server).await.unwrap();
+    assert_eq!(link.offset(), TimeDelta::zero());
+    assert!(link.placed(begun) <= here + TimeDelta::seconds(1), "{}", link.placed(begun));
+}
+
+#[tokio::test]
 async fn a_read_that_is_the_first_to_hear_from_a_server_is_placed_by_its_time() {
     let here: DateTime<Utc> = "2026-11-21T11:00:00Z".parse().unwrap();
     let link = link_with(&limits(), Arc::new(ManualClock::at(here)));
