@@ -3,7 +3,8 @@
 //! The stream's time is tiled by windows that never overlap: those that the ledger has, and grid cells where it has
 //! none. Three reasons make a tile due:
 //!
-//! - **fill**: it was never read and lies before the watermark (an earlier `start`, a window that a backfill gave up);
+//! - **fill**: it was never read, or not to its end, and lies before the watermark (an earlier `start`, a window that a
+//!   backfill gave up, a source whose clock was ahead for a while);
 //! - **head**: it touches `[watermark − overlap, present)`;
 //! - **again**: its age says so (`sync.reread`).
 //!
@@ -18,6 +19,9 @@ use crate::{
     domain::{Grid, Window},
     warehouse::ledger::Entry,
 };
+
+/// What two looks at one clock may differ by.
+const AHEAD: chrono::TimeDelta = chrono::TimeDelta::minutes(1);
 
 /// What planning needs to know of the configuration.
 #[derive(Debug, Clone, Copy)]
@@ -102,8 +106,8 @@ pub fn plan(rules: &Rules<'_>, standing: &Standing<'_>) -> Plan {
         else {
             continue;
         };
-        let was_read = tile.entry.is_some_and(|entry| entry.read_through.is_some());
         let in_head = tile.window.end() > head;
+        let was_read = tile.entry.is_some_and(|entry| is_read(entry, in_head, present));
         if was_read && !in_head {
             continue;
         }
@@ -123,6 +127,12 @@ pub fn plan(rules: &Rules<'_>, standing: &Standing<'_>) -> Plan {
     }
     again(rules, standing, head, &mut plan);
     plan
+}
+
+/// Whether a window counts as read. Behind the head it must have been read to its end, and nobody has read the future: a
+/// source whose clock was ahead for a while leaves windows and a watermark that say otherwise.
+fn is_read(entry: &Entry, in_head: bool, present: DateTime<Utc>) -> bool {
+    entry.read_through.is_some_and(|through| (in_head || through >= entry.window.end()) && through <= present + AHEAD)
 }
 
 /// The part of a window between two instants.

@@ -179,6 +179,22 @@ fn a_window_of_a_time_to_come_is_not_final_and_a_watermark_of_one_does_not_hold_
 }
 
 #[test]
+fn a_window_that_was_not_read_to_its_end_is_filled_though_the_watermark_has_passed_it() {
+    // The source's clock was a day ahead for a while, the watermark with it; then its true time was met again.
+    let ledger = [read_at(0, 6 * HOUR, 4 * HOUR)];
+    let reads = plan(&rules(0), &standing(&ledger, Some(DAY), 30 * HOUR)).reads;
+    assert_eq!(reads[0], Read { window: window(0, 6 * HOUR), stretch: window(0, 6 * HOUR), moves_watermark: false });
+}
+
+#[test]
+fn a_window_read_in_a_time_to_come_was_not_read() {
+    let ledger = [read_at(0, 6 * HOUR, 5 * HOUR), read_at(6 * HOUR, 12 * HOUR, 11 * HOUR)];
+    let reads = plan(&rules(0), &standing(&ledger, Some(10 * HOUR), 9 * HOUR)).reads;
+    let head = reads.iter().find(|read| read.window == window(6 * HOUR, 12 * HOUR)).expect("it is read");
+    assert_eq!(head.stretch, window(6 * HOUR, 9 * HOUR), "from its start, not from the overlap on");
+}
+
+#[test]
 fn the_watermark_is_advanced_only_where_something_lies_behind_it() {
     let ledger = [read_at(0, 6 * HOUR, 5 * HOUR)];
     let advance = |watermark| plan(&rules(0), &standing(&ledger, watermark, 5 * HOUR)).advance;
