@@ -88,7 +88,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("temporary");
         std::fs::create_dir(&folder).unwrap();
-        let mut server = Command::new("sleep").arg("600").spawn().unwrap();
+        // As a server does, it hears signals that whoever started the tests may have let be ignored.
+        let mut server = Command::new("env").args(["--default-signal=INT,QUIT", "sleep", "600"]).spawn().unwrap();
         std::fs::write(folder.join("postmaster.pid"), format!("{}\n", server.id())).unwrap();
         let reaper = std::thread::spawn(move || server.wait());
 
