@@ -144,7 +144,7 @@ impl Store {
 
     /// Makes every window due, as waiting would.
     pub(crate) async fn age(&self) {
-        self.execute("UPDATE fuel.sync_window SET full_read_at = full_read_at - interval '1 minute'").await;
+        self.execute("UPDATE fuel.sync_window SET full_read_at = full_read_at - interval '2 hours'").await;
     }
 
     pub(crate) async fn execute(&self, sql: &str) {
