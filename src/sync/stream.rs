@@ -263,7 +263,8 @@ impl Reader {
                     Ok(After::Replan(error))
                 }
                 Disposition::NextPass => {
-                    summary.stopped_at = Some(read.window);
+                    // The first one's error is the pass's.
+                    summary.stopped_at.get_or_insert(read.window);
                     // What the vendor did is to be said, even when it cannot be noted.
                     if let Err(noting) =
                         self.warehouse.note_failure(stream, read.window, asked_at, &error.to_string()).await
