@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 use sqlx::PgPool;
 
-use crate::support::{Fuelsync, TestDatabase};
+use crate::support::{Fuelsync, TestDatabase, ends, until};
 
 struct Shop {
     database: TestDatabase,
@@ -216,9 +216,8 @@ async fn a_pass_stopped_by_a_signal_says_so_and_the_next_one_goes_on() {
         fault: fuelsync::sandbox::faults::Fault::Latency(std::time::Duration::from_mins(1)),
     });
     let running = shop.call(["sync"]).spawn();
-    while shop.sandbox.requests().count("/hecone/transactions") < 4 {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    // A request is counted when it is answered; the next one is not.
+    until("three pages are read", || shop.sandbox.requests().count("/hecone/transactions") >= 3).await;
     running.signal(Signal::SIGTERM);
     running.wait().await.ended_with(143);
     shop.sandbox.faults().clear();
@@ -371,9 +370,12 @@ async fn the_daemon_reads_serves_its_page_and_stops_with_0() {
             .await
             .unwrap_or(0)
     };
-    while read().await < 6 {
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
+    ends("six streams are read", async {
+        while read().await < 6 {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    })
+    .await;
     assert!(get("/").await.contains("alexela_card"));
     assert!(get("/metrics").await.contains("fuelsync_"));
     assert!(get("/api/status").await.contains("\"watermark\""));

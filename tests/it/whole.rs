@@ -14,7 +14,10 @@ use fuelsync::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::support::fleet::{Fleet, start};
+use crate::support::{
+    fleet::{Fleet, start},
+    until,
+};
 
 /// Sales of 40 days.
 const SALES: u64 = 4_000;
@@ -70,9 +73,7 @@ async fn a_pass_that_is_stopped_in_the_middle_leaves_nothing_half_written_and_th
         let progress = Arc::clone(&process.progress);
         let stopping = stop.clone();
         let stopper = tokio::spawn(async move {
-            while progress.read().1 < 2 + stops {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
+            until("some windows are read", || progress.read().1 >= 2 + stops).await;
             stopping.cancel();
         });
         let stopped = process.pass(&stop).await;
@@ -128,9 +129,7 @@ async fn a_backfill_goes_on_where_it_was_and_never_moves_the_watermark() {
     let (stop, process) = (CancellationToken::new(), fleet.process());
     let (progress, stopping) = (Arc::clone(&process.progress), stop.clone());
     let stopper = tokio::spawn(async move {
-        while progress.read().1 < 5 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        until("five windows are read", || progress.read().1 >= 5).await;
         stopping.cancel();
     });
     let stopped = backfill::run(&process, stretch, &stop).await;

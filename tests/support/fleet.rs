@@ -73,7 +73,7 @@ impl Fleet {
 
     /// One pass of a process of its own.
     pub(crate) async fn pass(&self) -> Summary {
-        self.process().pass(&CancellationToken::new()).await
+        super::ends("a pass", self.process().pass(&CancellationToken::new())).await
     }
 
     /// What `fuel.transaction` holds.
