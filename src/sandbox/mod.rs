@@ -10,6 +10,7 @@ mod configuration;
 pub(crate) mod dirt;
 pub mod faults;
 pub(crate) mod hecone;
+mod listing;
 pub mod options;
 pub mod requests;
 pub(crate) mod row;
@@ -29,6 +30,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 pub use configuration::configuration;
+pub use listing::{Listed, listing};
 pub use options::{AlexelaOptions, HecOneOptions, Links, Options};
 pub use world::{World, WorldOptions};
 

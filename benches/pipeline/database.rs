@@ -1,0 +1,88 @@
+//! A private PostgreSQL with the settings that it comes with (fsync and all), and databases on it.
+
+use chrono::{DateTime, Utc};
+use fuelsync::{
+    embedded::{Embedded, EmbeddedOptions},
+    warehouse::Warehouse,
+};
+use secrecy::ExposeSecret as _;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use url::Url;
+
+/// The server; ends with the process.
+pub(crate) struct Server {
+    embedded: Embedded,
+}
+
+/// A database.
+pub(crate) struct Database {
+    pub(crate) url: String,
+    name: String,
+    server: String,
+}
+
+impl Server {
+    /// Starts it.
+    pub(crate) async fn start() -> Self {
+        let options = EmbeddedOptions { durable: true, ..EmbeddedOptions::default() };
+        Self { embedded: Embedded::start(options).await.expect("PostgreSQL's programs on this machine") }
+    }
+
+    /// An empty database.
+    pub(crate) async fn database(&self) -> Database {
+        let server = self.embedded.url().expose_secret().to_owned();
+        let name = format!("bench_{}", uuid::Uuid::new_v4().simple());
+        on(&server, format!("CREATE DATABASE {name}")).await;
+        let mut url: Url = server.parse().expect("the server's URL");
+        url.set_path(&name);
+        Database { url: url.into(), name, server }
+    }
+
+    /// A database with the tables of this version.
+    pub(crate) async fn migrated(&self) -> Database {
+        let database = self.database().await;
+        let text = format!("[database]\nurl = \"{}\"\n", database.url);
+        let config =
+            fuelsync::config::Config::from_text("bench.toml", &text, std::iter::empty()).expect("a configuration");
+        let warehouse = Warehouse::new(&config.database, &database.url.clone().into()).expect("a pool");
+        warehouse.migrate().await.expect("the tables");
+        database
+    }
+}
+
+impl Database {
+    /// A connection.
+    pub(crate) async fn connect(&self) -> PgConnection {
+        PgConnection::connect(&self.url).await.expect("the database")
+    }
+
+    /// One number.
+    pub(crate) async fn number(&self, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(&mut self.connect().await).await.expect("a number")
+    }
+
+    /// A statement about an instant.
+    pub(crate) async fn run(&self, sql: &'static str, at: DateTime<Utc>) {
+        sqlx::query(sql).bind(at).execute(&mut self.connect().await).await.expect("a statement");
+    }
+
+    /// Nothing of what was written before is left to be written during what is measured next.
+    pub(crate) async fn settle(&self) {
+        sqlx::raw_sql("CHECKPOINT").execute(&mut self.connect().await).await.expect("a checkpoint");
+    }
+
+    /// Bytes of WAL so far.
+    pub(crate) async fn wal(&self) -> i64 {
+        self.number("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint").await
+    }
+
+    /// Away with it.
+    pub(crate) async fn drop(self) {
+        on(&self.server, format!("DROP DATABASE {} WITH (FORCE)", self.name)).await;
+    }
+}
+
+async fn on(url: &str, sql: String) {
+    let mut connection = PgConnection::connect(url).await.expect("the server");
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.expect("a database");
+}

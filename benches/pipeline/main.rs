@@ -1,0 +1,32 @@
+//! What the whole costs: the real program between a vendor that is never the limit and a real `PostgreSQL`, against COPY
+//! of the same rows in the same run, so that every figure is a ratio.
+//!
+//! ```text
+//! cargo bench --bench pipeline                                      every scenario, a million records each, five times
+//! cargo bench --bench pipeline -- alexela --rows 100000 --times 3   one scenario, smaller
+//! ```
+//!
+//! Each line is one scenario's round, or the median over its rounds. benches/README.md keeps the last results.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the lines are what it is for")]
+#![expect(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "shares and seconds of a measurement")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a measurement that cannot be made ends with a panic")]
+
+mod baseline;
+mod database;
+mod parsed;
+mod program;
+mod scenario;
+mod vendor;
+
+use scenario::{Asked, SCENARIOS};
+
+#[tokio::main]
+async fn main() {
+    let asked = Asked::of(std::env::args().skip(1));
+    let server = database::Server::start().await;
+    for scenario in SCENARIOS.iter().filter(|scenario| asked.wants(scenario.name)) {
+        eprintln!("{}: {}", scenario.name, scenario.about);
+        (scenario.run)(&server, &asked).await;
+    }
+}
