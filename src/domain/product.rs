@@ -8,6 +8,11 @@ mod shipped;
 mod tests;
 mod words;
 
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
 use super::{
     stream::SourceKind,
     transaction::{Kind, Unit},
@@ -83,15 +88,24 @@ impl Product {
 }
 
 /// All rules, in the order in which they are tried.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct ProductRules {
     configured: Vec<ProductRule>,
+    known: Arc<RwLock<Known>>,
 }
+
+/// What the shipped rules said about texts: a source has few products, and holding one against all rules takes longer
+/// than all else that is done to a sale. By whether it was packed.
+type Known = [HashMap<Box<str>, Option<Product>>; 2];
+
+/// Texts that are remembered, and bytes of each; a source that sends others all the time gets no more.
+const REMEMBERED: usize = 4_096;
+const LONGEST_REMEMBERED: usize = 200;
 
 impl ProductRules {
     /// The rules of the configuration before those shipped with the program.
-    pub const fn new(configured: Vec<ProductRule>) -> Self {
-        Self { configured }
+    pub fn new(configured: Vec<ProductRule>) -> Self {
+        Self { configured, ..Self::default() }
     }
 
     /// What the first matching rule says; nothing known when none matches.
@@ -109,8 +123,22 @@ impl ProductRules {
         [words.name, words.kind, words.code]
             .into_iter()
             .flatten()
-            .find_map(|text| shipped::find(text, words.packed))
+            .find_map(|text| self.shipped(text, words.packed))
             .unwrap_or_default()
+    }
+
+    /// What the shipped rules say, from memory where they have been asked before.
+    fn shipped(&self, text: &str, packed: bool) -> Option<Product> {
+        let of = usize::from(packed);
+        if let Some(found) = self.known.read().unwrap_or_else(PoisonError::into_inner)[of].get(text) {
+            return found.clone();
+        }
+        let found = shipped::find(text, packed);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if known[of].len() < REMEMBERED && text.len() <= LONGEST_REMEMBERED {
+            known[of].insert(text.into(), found.clone());
+        }
+        found
     }
 }
 

@@ -1,6 +1,6 @@
 //! Names under which personal values stand in a vendor's records, also in fields that no column is fed from.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::sync::LazyLock;
 
 use super::Class;
 
@@ -106,23 +106,92 @@ const RECEIPT_EMAIL: &[&str] = &[
 
 /// The class of a key, alone or together with its parent's name.
 pub(super) fn class_of(parent: Option<&str>, key: &str) -> Option<Class> {
-    let key = plain(key);
-    by_name(&key).or_else(|| by_name(&(plain(parent?) + &key)))
+    // Asked for each key of each record: nothing is allocated.
+    let alone = Plain::default().with(key)?;
+    alone.class().or_else(|| Plain::default().with(parent?)?.with(key)?.class())
 }
 
-fn by_name(name: &str) -> Option<Class> {
-    static CLASSES: LazyLock<HashMap<&str, Class>> = LazyLock::new(|| {
-        let classes = [
+/// A name in small letters, without what divides its words.
+#[derive(Debug, Clone, Copy, Default)]
+struct Plain {
+    bytes: [u8; Self::LONGEST],
+    length: usize,
+}
+
+impl Plain {
+    /// No name of a class is longer.
+    const LONGEST: usize = 32;
+
+    /// This and, behind it, another; none when that is longer than any name.
+    fn with(mut self, name: &str) -> Option<Self> {
+        if name.is_ascii() {
+            for byte in name.bytes().filter(|byte| !matches!(byte, b'_' | b'-' | b' ' | b'.')) {
+                *self.bytes.get_mut(self.length)? = byte.to_ascii_lowercase();
+                self.length += 1;
+            }
+            return Some(self);
+        }
+        let kept = name.chars().filter(|c| !matches!(c, '_' | '-' | ' ' | '.'));
+        for c in kept.flat_map(char::to_lowercase) {
+            let mut bytes = [0; 4];
+            let bytes = c.encode_utf8(&mut bytes).as_bytes();
+            self.bytes.get_mut(self.length..self.length + bytes.len())?.copy_from_slice(bytes);
+            self.length += bytes.len();
+        }
+        Some(self)
+    }
+
+    fn class(&self) -> Option<Class> {
+        static CLASSES: LazyLock<Vec<(&[u8], Class)>> = LazyLock::new(|| {
+            let classes = [
+                (Class::CardNumber, CARD_NUMBER),
+                (Class::DriverName, DRIVER_NAME),
+                (Class::LicensePlate, LICENSE_PLATE),
+                (Class::ReceiptEmail, RECEIPT_EMAIL),
+            ];
+            let named = |(class, names): (Class, &'static [&'static str])| {
+                names.iter().map(move |name| (name.as_bytes(), class))
+            };
+            let mut all: Vec<_> = classes.into_iter().flat_map(named).collect();
+            all.sort_unstable_by_key(|(name, _)| *name);
+            all
+        });
+        let name = &self.bytes[..self.length];
+        let at = CLASSES.binary_search_by_key(&name, |(name, _)| name).ok()?;
+        Some(CLASSES[at].1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_found_however_it_is_spelt_and_in_two_parts() {
+        for (class, names) in [
             (Class::CardNumber, CARD_NUMBER),
             (Class::DriverName, DRIVER_NAME),
             (Class::LicensePlate, LICENSE_PLATE),
             (Class::ReceiptEmail, RECEIPT_EMAIL),
-        ];
-        classes.into_iter().flat_map(|(class, names)| names.iter().map(move |name| (*name, class))).collect()
-    });
-    CLASSES.get(name).copied()
-}
+        ] {
+            for name in names {
+                let spelt = format!("{}_-{} .", name[..1].to_uppercase(), &name[1..]);
+                assert_eq!(class_of(None, &spelt), Some(class), "{name}");
+                for cut in 1..name.len() {
+                    let alone = class_of(None, &name[cut..]);
+                    assert_eq!(class_of(Some(&name[..cut]), &name[cut..]), alone.or(Some(class)), "{name}");
+                }
+            }
+        }
+    }
 
-fn plain(key: &str) -> String {
-    key.chars().filter(|c| !matches!(c, '_' | '-' | ' ' | '.')).flat_map(char::to_lowercase).collect()
+    #[test]
+    fn no_other_name_is() {
+        let long = "cardnumber".repeat(4);
+        for name in ["", "card", "number", "cardnumberx", "kaardinumber", &long, "pän", &"ä".repeat(40)] {
+            assert_eq!(class_of(None, name), None, "{name}");
+            assert_eq!(class_of(Some("x"), name), None, "{name}");
+        }
+        assert_eq!(class_of(Some(&long), "number"), None);
+    }
 }

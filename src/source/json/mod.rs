@@ -68,8 +68,12 @@ impl<'a> Node<'a> {
         if has_too_many(text) {
             return Err(NotJson::TooMany);
         }
-        let raw: &RawValue = serde_json::from_str(text).map_err(|_| NotJson::Syntax)?;
-        Self::read(raw.get(), text, 0)
+        let value = text.trim_matches([' ', '\t', '\n', '\r']);
+        // What holds others is checked as it is taken apart.
+        if !value.starts_with(['{', '[']) {
+            let _: &RawValue = serde_json::from_str(value).map_err(|_| NotJson::Syntax)?;
+        }
+        Self::read(value, text, 0)
     }
 
     fn read(text: &'a str, whole: &'a str, depth: usize) -> Result<Self, NotJson> {
@@ -88,6 +92,8 @@ impl<'a> Node<'a> {
                 let elements = elements.into_iter().map(|raw| Self::read(raw.get(), whole, depth + 1));
                 Value::Array(elements.collect::<Result<_, _>>()?)
             }
+            // Well-formed, as it was met in a whole document: without escapes it is what stands between the quotes.
+            Some(b'"') if !text.contains('\\') => Value::Text(Cow::Borrowed(&text[1..text.len() - 1])),
             Some(b'"') => {
                 let Text(text) = serde_json::from_str(text).map_err(|_| NotJson::Syntax)?;
                 Value::Text(text)
