@@ -73,7 +73,7 @@ pub(super) const SYNC: &[Key] = &[
         "When windows are read again, by age; younger_than rises.",
     ),
     Key::or("lease", Type::Duration(SECOND), "15s", "How long a stream's lease holds without a renewal."),
-    Key::or("window_timeout", Type::Duration(SECOND), "10m", "Longest time for one window, its commit included."),
+    Key::or("window_timeout", Type::Duration(SECOND), "10m", "Longest time to read one window, and again to write it."),
     Key::or("pass_timeout", Type::Duration(SECOND), "6h", "Longest time for a pass over one stream."),
 ];
 

@@ -1,15 +1,16 @@
 //! One pass over one stream: take its lease, plan, read what is due, give the lease back.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
+use futures_util::future::{self, Either};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     lost, open,
     plan::{self, Plan, Read, Rules, Standing},
     summary::{Progress, StreamOutcome, StreamSummary},
-    window::{self, Disposition, Hold, WindowError, Windows},
+    window::{self, Disposition, Fetched, Hold, WindowError, Windows},
 };
 use crate::{
     config,
@@ -31,6 +32,14 @@ const REPLANS: usize = 10;
 
 /// Times that a pass takes its lease.
 const TAKEN_AGAIN: usize = 4;
+
+/// What came of asking for a window.
+struct Asked {
+    /// The database's time before.
+    at: DateTime<Utc>,
+    /// The window, or why it was not read.
+    read: Result<Fetched, WindowError>,
+}
 
 /// What follows a window.
 #[derive(Debug)]
@@ -202,7 +211,7 @@ impl Reader {
         Ok(plan)
     }
 
-    /// Reads what a plan says, to its end or until it no longer holds.
+    /// Reads what a plan says, to its end or until it no longer holds. While one window is written, the next one is read.
     async fn carry_out(
         &self,
         stream: &StreamId,
@@ -211,12 +220,35 @@ impl Reader {
         summary: &mut StreamSummary,
         stop: &CancellationToken,
     ) -> Result<After, WindowError> {
-        let mut failure = None;
-        for read in &plan.reads {
+        let with =
+            &Windows { warehouse: &self.warehouse, source: &*self.source, settings: &self.settings, stream, stop };
+        let (mut failure, mut ahead) = (None, None);
+        for (number, read) in plan.reads.iter().enumerate() {
             if stop.is_cancelled() {
                 return Err(WindowError::Stopped);
             }
-            match self.one(stream, read, lease, summary, stop).await {
+            let asked = match ahead.take() {
+                Some(asked) => asked,
+                None => self.ask(with, read, lease).await,
+            }?;
+            let next = plan.reads.get(number + 1).filter(|_| asked.read.as_ref().is_ok_and(Fetched::is_modest));
+            let (written, asked) = {
+                let writing = pin!(self.write(with, read, lease, asked, summary));
+                let asking = pin!(async {
+                    match next {
+                        Some(next) => Some(self.ask(with, next, lease).await),
+                        None => None,
+                    }
+                });
+                match future::select(writing, asking).await {
+                    // What is asked ahead counts for nothing where this one fails.
+                    Either::Left((written @ Ok(After::Next), asking)) => (written, asking.await),
+                    Either::Left((written, _)) => (written, None),
+                    Either::Right((asked, writing)) => (writing.await, asked),
+                }
+            };
+            ahead = asked;
+            match written {
                 Ok(After::Next) => {}
                 Ok(replan @ After::Replan(_)) => return Ok(replan),
                 // A window that is only read again must not keep the others from it; the head and what was never read must.
@@ -232,19 +264,26 @@ impl Reader {
         failure.map_or(Ok(After::Next), Err)
     }
 
-    /// Reads one window under the lease.
-    async fn one(
+    /// Reads one window from its source.
+    async fn ask(&self, with: &Windows<'_>, read: &Read, lease: &Lease) -> Result<Asked, WindowError> {
+        let at = self.warehouse.check_lease(with.stream, lease).await?;
+        Ok(Asked { at, read: window::fetch_window(with, read, at).await })
+    }
+
+    /// Writes one window under the lease, or notes why it could not be read.
+    async fn write(
         &self,
-        stream: &StreamId,
+        with: &Windows<'_>,
         read: &Read,
         lease: &Lease,
+        asked: Asked,
         summary: &mut StreamSummary,
-        stop: &CancellationToken,
     ) -> Result<After, WindowError> {
-        let asked_at = self.warehouse.check_lease(stream, lease).await?;
-        let with =
-            Windows { warehouse: &self.warehouse, source: &*self.source, settings: &self.settings, stream, stop };
-        let done = window::read_window(&with, read, Hold::Lease(lease), asked_at).await;
+        let (stream, asked_at) = (with.stream, asked.at);
+        let done = match asked.read {
+            Ok(fetched) => window::write_window(with, read, Hold::Lease(lease), fetched).await,
+            Err(error) => Err(error),
+        };
         match done {
             Ok(done) => {
                 summary.windows += 1;

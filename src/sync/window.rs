@@ -95,6 +95,26 @@ pub struct Windows<'a> {
     pub stop: &'a CancellationToken,
 }
 
+/// A window as it was read, whole, and not yet written.
+#[derive(Debug)]
+pub struct Fetched {
+    stretch: Window,
+    batch: Batch,
+    end: ReadEnd,
+    /// The database's time before the read began.
+    asked_at: DateTime<Utc>,
+}
+
+/// Lines of a window beside which another one is read ahead: each waits in memory until it is written.
+const MODEST: u64 = 250_000;
+
+impl Fetched {
+    /// Whether there is room for another one beside it.
+    pub fn is_modest(&self) -> bool {
+        self.batch.fetched() <= MODEST
+    }
+}
+
 /// Reads a window and writes it. `asked_at` is the database's time before the read began.
 pub async fn read_window(
     with: &Windows<'_>,
@@ -102,6 +122,12 @@ pub async fn read_window(
     hold: Hold<'_>,
     asked_at: DateTime<Utc>,
 ) -> Result<WindowDone, WindowError> {
+    let fetched = fetch_window(with, read, asked_at).await?;
+    write_window(with, read, hold, fetched).await
+}
+
+/// Reads a window from its source, within `sync.window_timeout`.
+pub async fn fetch_window(with: &Windows<'_>, read: &Read, asked_at: DateTime<Utc>) -> Result<Fetched, WindowError> {
     let Windows { warehouse, source, settings, stream, stop } = *with;
     let whole = async {
         // The plan is older than the read: what its window has come to meanwhile is asked for, too.
@@ -112,40 +138,52 @@ pub async fn read_window(
             tracing::warn!(window = %read.window, "the source has nothing where the warehouse has rows; asking once more");
             (batch, end) = fetch(source, stream, read.window, stretch, stop).await?;
         }
-        let unserved = end.served_from.and_then(|from| Window::new(stretch.start(), from.min(stretch.end())));
-        let lost = match unserved {
-            Some(unserved) => lost::lose(warehouse, stream, unserved).await?,
-            None => Vec::new(),
-        };
-        let stretch =
-            end.served_from.and_then(|from| Window::new(from.max(stretch.start()), stretch.end())).unwrap_or(stretch);
-        // Nothing behind what was asked for counts as read, whatever the time is by now.
-        let through = if stretch.end() < read.window.end() { end.present.min(stretch.end()) } else { end.present };
-        let writer = match hold {
-            Hold::Lease(lease) => Writer::Pass { lease, watermark: read.watermark(through, settings.publish_delay) },
-            Hold::Claim(claim) => Writer::Backfill(claim),
-        };
-        let window_read = WindowRead {
-            stream,
-            window: read.window,
-            stretch,
-            present: through,
-            horizon: source.horizon(stream.source, end.present).max(end.served_from),
-            asked_at,
-            complete: end.complete,
-            unstable: !end.complete,
-            writer,
-        };
-        let counts = warehouse.load(&window_read, &batch, settings.window_timeout).await?;
-        Ok(WindowDone { counts, lost })
+        Ok(Fetched { stretch, batch, end, asked_at })
     };
     if planted(Bug::NoDeadline) {
         return whole.await;
     }
-    // Dropping the future closes the connection that may be writing: nothing half-written remains.
     tokio::time::timeout(settings.window_timeout, whole)
         .await
         .unwrap_or(Err(WindowError::Deadline(settings.window_timeout)))
+}
+
+/// Writes a window, within `sync.window_timeout` again.
+pub async fn write_window(
+    with: &Windows<'_>,
+    read: &Read,
+    hold: Hold<'_>,
+    fetched: Fetched,
+) -> Result<WindowDone, WindowError> {
+    let Windows { warehouse, source, settings, stream, .. } = *with;
+    let Fetched { stretch, batch, end, asked_at } = fetched;
+    let unserved = end.served_from.and_then(|from| Window::new(stretch.start(), from.min(stretch.end())));
+    let lost = match unserved {
+        Some(unserved) => lost::lose(warehouse, stream, unserved).await?,
+        None => Vec::new(),
+    };
+    let stretch =
+        end.served_from.and_then(|from| Window::new(from.max(stretch.start()), stretch.end())).unwrap_or(stretch);
+    // Nothing behind what was asked for counts as read, whatever the time is by now.
+    let through = if stretch.end() < read.window.end() { end.present.min(stretch.end()) } else { end.present };
+    let writer = match hold {
+        Hold::Lease(lease) => Writer::Pass { lease, watermark: read.watermark(through, settings.publish_delay) },
+        Hold::Claim(claim) => Writer::Backfill(claim),
+    };
+    let window_read = WindowRead {
+        stream,
+        window: read.window,
+        stretch,
+        present: through,
+        horizon: source.horizon(stream.source, end.present).max(end.served_from),
+        asked_at,
+        complete: end.complete,
+        unstable: !end.complete,
+        writer,
+    };
+    // Giving it up closes the connection that may be writing: nothing half-written remains.
+    let counts = warehouse.load(&window_read, &batch, settings.window_timeout).await?;
+    Ok(WindowDone { counts, lost })
 }
 
 /// What to ask for of a window whose end is not there yet: up to now.
