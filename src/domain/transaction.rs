@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::{amount::Amount, quality::Quality};
 
@@ -172,9 +171,6 @@ pub struct Line {
     pub quality: Quality,
 }
 
-/// A digest of a line's content: the first 16 bytes of a SHA-256.
-pub type ContentHash = [u8; 16];
-
 impl Line {
     /// A line of which only the key, kind, state and time are known.
     pub fn new(line_id: impl Into<String>, kind: Kind, state: State, occurred_at: DateTime<Utc>) -> Self {
@@ -254,132 +250,5 @@ impl Line {
         // Each text that is there is a piece of memory of its own, with what the allocator adds.
         let texts = texts.into_iter().flatten().map(|text| text.len() + 16).sum::<usize>();
         size_of::<Self>() + self.line_id.len() + 16 + texts
-    }
-
-    /// The digest of every column and of the record's raw text. It decides whether a row has changed, so two lines with
-    /// one digest are one content; each field is preceded by its length, so that no two contents share a spelling.
-    pub fn content_hash(&self, raw: &str) -> ContentHash {
-        let mut hasher = Hasher(Sha256::new());
-        self.hash_identity(&mut hasher);
-        hasher.text(Some(self.state.as_str()));
-        hasher.text(self.source_state.as_deref());
-        for time in [self.started_at, self.status_at, self.invoiced_at] {
-            hasher.number(time.map(|t| t.timestamp_micros()));
-        }
-        hasher.text(self.invoice_no.as_deref());
-        for text in [
-            &self.contract_no,
-            &self.site_code,
-            &self.site_name,
-            &self.terminal_name,
-            &self.driver_name,
-            &self.driver_no,
-            &self.vehicle_no,
-            &self.license_plate,
-            &self.authorization_code,
-            &self.session_id,
-            &self.product_name,
-            &self.product_type,
-            &self.product,
-            &self.payment_method,
-        ] {
-            hasher.text(text.as_deref());
-        }
-        hasher.number(self.odometer_km);
-        for amount in
-            [self.net_unit_price, self.unit_discount, self.net_amount, self.vat_rate, self.vat_amount, self.paid_amount]
-        {
-            hasher.number(amount.map(Amount::ten_thousandths));
-        }
-        for flag in &self.quality {
-            hasher.text(Some(flag.as_str()));
-        }
-        hasher.text(Some(raw));
-        hasher.finish()
-    }
-
-    /// A digest of what does not change in the life of a sale: the order in which lines of the same id and product are
-    /// numbered, whatever the order of their arrival, and whether an invoice came meanwhile.
-    pub fn identity_hash(&self) -> ContentHash {
-        let mut hasher = Hasher(Sha256::new());
-        self.hash_identity(&mut hasher);
-        hasher.finish()
-    }
-
-    fn hash_identity(&self, hasher: &mut Hasher) {
-        hasher.number(Some(self.occurred_at.timestamp_micros()));
-        hasher.text(Some(&self.line_id));
-        hasher.text(Some(self.kind.as_str()));
-        for text in [
-            &self.site_id,
-            &self.terminal_id,
-            &self.point,
-            &self.receipt_no,
-            &self.card_number,
-            &self.product_code,
-            &self.currency,
-        ] {
-            hasher.text(text.as_deref());
-        }
-        hasher.text(self.unit.map(Unit::as_str));
-        for amount in [self.quantity, self.unit_price, self.gross_amount] {
-            hasher.number(amount.map(Amount::ten_thousandths));
-        }
-    }
-}
-
-struct Hasher(Sha256);
-
-impl Hasher {
-    fn text(&mut self, text: Option<&str>) {
-        match text {
-            None => self.0.update([0]),
-            Some(text) => {
-                self.0.update([1]);
-                self.0.update((text.len() as u64).to_le_bytes());
-                self.0.update(text);
-            }
-        }
-    }
-
-    fn number(&mut self, number: Option<i64>) {
-        match number {
-            None => self.0.update([0]),
-            Some(number) => {
-                self.0.update([2]);
-                self.0.update(number.to_le_bytes());
-            }
-        }
-    }
-
-    fn finish(self) -> ContentHash {
-        let digest = self.0.finalize();
-        let mut hash = ContentHash::default();
-        hash.copy_from_slice(&digest[..16]);
-        hash
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn line() -> Line {
-        Line::new("1", Kind::Fuel, State::Posted, DateTime::from_timestamp(1_700_000_000, 0).unwrap_or_default())
-    }
-
-    #[test]
-    fn a_text_that_moves_to_the_next_column_is_another_content() {
-        let a = Line { site_code: Some("x".into()), ..line() };
-        let b = Line { site_name: Some("x".into()), ..line() };
-        assert_ne!(a.content_hash("{}"), b.content_hash("{}"));
-        assert_ne!(line().content_hash("{}"), line().content_hash("{ }"));
-    }
-
-    #[test]
-    fn an_invoice_changes_the_content_and_not_the_identity() {
-        let later = Line { invoice_no: Some("2081".into()), state: State::Invoiced, ..line() };
-        assert_ne!(line().content_hash("{}"), later.content_hash("{}"));
-        assert_eq!(line().identity_hash(), later.identity_hash());
     }
 }

@@ -4,8 +4,8 @@
 //! numbered; a key that an earlier answer had already brought is a duplicate, and the later image stands. A `HecOne`
 //! record is a whole transaction: met again, it replaces the earlier one.
 //!
-//! Of a line, memory holds some 35 bytes: an [`Entry`] and its place in the [`Table`]. All else is in the spool. So the
-//! number of lines is limited, not the size of an answer.
+//! Of a line, memory holds some 35 bytes: an [`Entry`] and its place in the [`Table`]. All else waits in a log, in the form
+//! in which it is sent. So the number of lines is limited, not the size of an answer.
 
 mod batch;
 mod entry;
@@ -14,23 +14,25 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::io;
+use std::{borrow::Cow, io};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub use batch::Batch;
 pub(super) use batch::Meeting;
-use entry::{Entry, Key, key, numbered, prefix};
+pub(super) use entry::Entry;
+use entry::{Key, key, numbered, prefix};
 use limits::Held;
 use table::{Found, Table};
 
 use super::{
-    WarehouseError,
-    spool::{Spool, Spooled, Waits},
+    WarehouseError, copy,
+    packed::{self, Packed},
+    spool::{Log, Spool, Waits},
 };
 use crate::{
-    domain::{Flag, Line, Outcome, Record, SourceKind, Window},
+    domain::{Line, Outcome, Record, SourceKind, Window},
     failpoint::{Bug, planted},
 };
 
@@ -72,7 +74,7 @@ pub struct Incoming {
     kind: SourceKind,
     /// None: nothing is outside.
     window: Option<Window>,
-    spool: Spool<Spooled>,
+    records: Log,
     entries: Vec<Entry>,
     held: Held,
     rejects: Spool<Reject>,
@@ -83,6 +85,8 @@ pub struct Incoming {
     mark: (usize, usize, usize),
     /// The digest of a unit's key; tests make it collide.
     key: fn(&str, &str) -> Key,
+    /// Where a record is packed.
+    buffer: Vec<u8>,
 }
 
 /// Memory that a window's records may take before they go to a file, in bytes.
@@ -99,7 +103,7 @@ impl Incoming {
         Self {
             kind,
             window: None,
-            spool: Spool::new(BUDGET),
+            records: Log::new(BUDGET),
             entries: Vec::new(),
             held: Held::none(limits::LINES),
             rejects: Spool::new(BUDGET / 8),
@@ -107,6 +111,7 @@ impl Incoming {
             table: Table::default(),
             mark: (0, 0, 0),
             key,
+            buffer: Vec::new(),
         }
     }
 
@@ -115,7 +120,7 @@ impl Incoming {
         for record in records {
             match record.outcome {
                 Outcome::Rejected(why) => self.reject(
-                    Reject {
+                    &Reject {
                         id: (!record.id.is_empty()).then_some(record.id),
                         raw: record.raw,
                         field: why.field,
@@ -123,13 +128,13 @@ impl Incoming {
                     },
                     why.nul_removed,
                 )?,
-                Outcome::Lines(lines) => self.lines(record.id, record.raw, lines)?,
+                Outcome::Lines(lines) => self.lines(&record.id, &record.raw, &lines)?,
             }
         }
         Ok(())
     }
 
-    fn reject(&mut self, reject: Reject, nul_removed: bool) -> Result<(), WarehouseError> {
+    fn reject(&mut self, reject: &Reject, nul_removed: bool) -> Result<(), WarehouseError> {
         if self.rejected.len() >= limits::REJECTED && !planted(Bug::NoLimits) {
             return Err(WarehouseError::TooMuch(format!(
                 "more than {} records of the answer cannot be understood; nothing of it was written; is base_url the \
@@ -145,23 +150,25 @@ impl Incoming {
         Ok(self.rejects.push(reject)?)
     }
 
-    fn lines(&mut self, id: String, raw: Box<str>, lines: Vec<Line>) -> Result<(), WarehouseError> {
+    fn lines(&mut self, id: &str, raw: &str, lines: &[Line]) -> Result<(), WarehouseError> {
         self.held.more(lines.len())?;
-        let record = u32::try_from(self.spool.len()).map_err(io::Error::other)?;
+        let record = number(self.records.len())?;
         let whole = self.kind.record_is_whole_transaction();
-        for (place, line) in lines.iter().enumerate() {
-            let key = (self.key)(&id, if whole { "" } else { &line.line_id });
+        packed::pack(&mut self.buffer, id, raw, lines)?;
+        let packed = Packed::of(&self.buffer)?;
+        for ((place, line), fields) in lines.iter().enumerate().zip(packed.lines()) {
+            let key = (self.key)(id, if whole { "" } else { &line.line_id });
             let place = u16::try_from(place).map_err(io::Error::other)?;
             let outside = self.window.is_some_and(|window| !window.contains(line.occurred_at));
-            self.entries.push(Entry::new(key, &line.content_hash(&raw), record, place, outside));
+            self.entries.push(Entry::new(key, &copy::content_hash(fields, packed.raw), record, place, outside));
         }
-        Ok(self.spool.push(Spooled { id, raw, lines })?)
+        Ok(self.records.push(&self.buffer)?)
     }
 
     /// The answer being read does not count.
     pub fn restart(&mut self) {
         let (records, entries, rejected) = self.mark;
-        self.spool.truncate(records);
+        self.records.truncate(records);
         self.entries.truncate(entries);
         self.held.keep(entries);
         self.rejects.truncate(rejected);
@@ -196,7 +203,7 @@ impl Incoming {
             let entries: Vec<u32> = alike.iter().map(|(_, at)| *at).chain(alike.first().map(|(at, _)| *at)).collect();
             self.number(&entries, first)?;
         }
-        self.mark = (self.spool.len(), self.entries.len(), self.rejected.len());
+        self.mark = (self.records.len(), self.entries.len(), self.rejected.len());
         Ok(())
     }
 
@@ -224,11 +231,11 @@ impl Incoming {
     /// The key itself of the unit that an entry is of.
     fn unit(&self, entry: &Entry) -> io::Result<(String, String)> {
         if self.kind.record_is_whole_transaction() {
-            return Ok((self.spool.id(entry.record as usize)?.into_owned(), String::new()));
+            return Ok((packed::id_of(&self.records, entry.record as usize)?, String::new()));
         }
-        let keys = self.spool.keys(entry.record as usize)?;
-        let line = keys.lines.get(entry.place as usize).map(|line| numbered(&line.line_id, entry.number()));
-        Ok((keys.id, line.unwrap_or_default()))
+        let bytes = self.records.get(entry.record as usize)?;
+        let packed = Packed::of(&bytes)?;
+        Ok((packed.id.to_owned(), numbered(copy::line_id(packed.line(entry.place)?), entry.number())))
     }
 
     /// Numbers the lines of one id and product in an order that does not depend on the order of their arrival: by what
@@ -244,8 +251,8 @@ impl Incoming {
         let mut order = Vec::with_capacity(entries.len());
         for at in entries {
             let entry = self.entries[*at as usize];
-            let spooled = self.spool.get(entry.record as usize)?;
-            order.push((spooled.lines[entry.place as usize].identity_hash(), entry.hash, *at));
+            let bytes = self.records.get(entry.record as usize)?;
+            order.push((copy::identity_hash(Packed::of(&bytes)?.line(entry.place)?), entry.hash, *at));
         }
         order.sort_unstable();
         self.make_room(order.len());
@@ -288,10 +295,13 @@ impl Incoming {
     fn set_number(&mut self, at: u32, number: u16, identical: bool) -> io::Result<()> {
         self.entries[at as usize].set_number(number, identical);
         let entry = self.entries[at as usize];
-        let (spooled, line) = self.line(&entry)?;
+        let bytes = self.records.get(entry.record as usize)?;
+        let packed = Packed::of(&bytes)?;
+        let fields = finished(packed.line(entry.place)?, &entry);
+        let hash = prefix(&copy::content_hash(&fields, packed.raw));
+        let key = (self.key)(packed.id, copy::line_id(&fields));
         let entry = &mut self.entries[at as usize];
-        entry.hash = prefix(&line.content_hash(&spooled.raw));
-        entry.key = (self.key)(&spooled.id, &line.line_id);
+        (entry.hash, entry.key) = (hash, key);
         Ok(())
     }
 
@@ -315,21 +325,14 @@ impl Incoming {
     pub fn finish(self) -> Batch {
         Batch::of(self)
     }
-
-    fn line(&self, entry: &Entry) -> io::Result<(Spooled, Line)> {
-        let mut spooled = self.spool.get(entry.record as usize)?.into_owned();
-        let line = spooled.lines.swap_remove(entry.place as usize);
-        Ok((spooled, finished(line, entry)))
-    }
 }
 
-/// A line with what is known of it only when its answer is whole.
-fn finished(mut line: Line, entry: &Entry) -> Line {
-    line.line_id = numbered(&line.line_id, entry.number());
-    if entry.identical() {
-        line.quality.insert(Flag::IdenticalLines);
+/// A line's fields with what is known of it only when its answer is whole.
+fn finished<'f>(fields: &'f [u8], entry: &Entry) -> Cow<'f, [u8]> {
+    if entry.number() < 2 && !entry.identical() {
+        return Cow::Borrowed(fields);
     }
-    line
+    Cow::Owned(copy::numbered(fields, &numbered(copy::line_id(fields), entry.number()), entry.identical()))
 }
 
 fn number(at: usize) -> io::Result<u32> {

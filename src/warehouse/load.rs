@@ -1,8 +1,8 @@
 //! Writes what a read of a window brought: rows, versions, counts, quarantine and watermark in one transaction.
 //!
-//! What the table has of the stretch is asked for by time, one range scan, and compared with the digests that wait; only
-//! what differs is sent, by COPY to a temporary table, and written by one upsert in the order of the key. A read that
-//! finds nothing new therefore costs the scan and one row of the ledger.
+//! What the table has of the stretch is asked for by time, one range scan, and compared with the digests that wait. What
+//! the table has nothing of goes straight into it by COPY; what differs, by COPY to a temporary table and one upsert in
+//! the order of the key. A read that finds nothing new therefore costs the scan and one row of the ledger.
 
 mod compare;
 pub mod replay;
@@ -14,6 +14,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
+
+use compare::{Fate, Fates};
 
 use super::{
     Tx, Warehouse, WarehouseError,
@@ -254,7 +256,7 @@ async fn split_commit(warehouse: &Warehouse, read: &WindowRead<'_>, batch: &Batc
 
 async fn write_window(tx: &mut Tx, read: &WindowRead<'_>, batch: &Batch) -> Result<Counts, WarehouseError> {
     let (source, account) = (read.stream.source.as_str(), read.stream.account.as_str());
-    let found = compare::compare(tx, read, batch).await?;
+    let mut found = compare::compare(tx, read, batch).await?;
     let mut counts = Counts {
         fetched: batch.fetched(),
         quarantined: batch.quarantined(),
@@ -264,12 +266,10 @@ async fn write_window(tx: &mut Tx, read: &WindowRead<'_>, batch: &Batch) -> Resu
         ..Counts::default()
     };
     let mut news = !found.absent.is_empty();
-    if found.differs.any(batch) {
-        stage::stage(tx, read.stream, batch, &found.differs).await?;
-        reached(Point::Staged);
-        let outside;
-        (counts.inserted, counts.updated, outside) = stage::upsert(tx, read.stream).await?;
-        news |= outside > 0;
+    let written = stage::put(tx, read.stream, batch, &mut found.fates).await?;
+    (counts.inserted, counts.updated) = (written.inserted, written.updated);
+    if written != stage::Written::default() {
+        news = true;
         reached(Point::RowsWritten);
     }
     let inside = batch.entries().filter(|(_, entry)| !entry.outside()).count() as u64;
@@ -310,7 +310,7 @@ async fn write_window(tx: &mut Tx, read: &WindowRead<'_>, batch: &Batch) -> Resu
     }
     super::ledger::write(tx, read, &counts, batch).await?;
     reached(Point::LedgerWritten);
-    if news || counts.inserted + counts.updated > 0 {
+    if news {
         notify(tx, read.stream).await?;
     }
     match read.writer {
@@ -329,12 +329,11 @@ async fn write_single(tx: &mut Tx, stream: &StreamId, lease: &Lease, batch: &Bat
         duplicate: batch.duplicate(),
         ..Counts::default()
     };
-    let differs = compare::Differs::all(batch);
+    // Where the table may have them is not known.
+    let mut fates = Fates::all(batch, Fate::Differs);
     let lines = batch.entries().count() as u64;
-    if lines > 0 {
-        stage::stage(tx, stream, batch, &differs).await?;
-        (counts.inserted, counts.updated, _) = stage::upsert(tx, stream).await?;
-    }
+    let written = stage::put(tx, stream, batch, &mut fates).await?;
+    (counts.inserted, counts.updated) = (written.inserted, written.updated);
     counts.unchanged = lines.saturating_sub(counts.inserted + counts.updated);
     super::quarantine::write(tx, stream, None, batch, false).await?;
     if !counts.add_up() {

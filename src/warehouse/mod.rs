@@ -11,6 +11,7 @@ pub mod lease;
 pub mod ledger;
 pub mod load;
 pub mod migrate;
+mod packed;
 pub mod quarantine;
 pub mod report;
 pub mod run;

@@ -72,8 +72,8 @@ impl Stage {
         Self { pool: database.pool().await, _database: database, warehouse, stream, lease }
     }
 
-    fn batch(&self, records: Vec<Record>) -> Batch {
-        let mut incoming = Incoming::new(self.stream.source, day());
+    fn batch(&self, window: Window, records: Vec<Record>) -> Batch {
+        let mut incoming = Incoming::new(self.stream.source, window);
         incoming.records(records).unwrap();
         incoming.complete().unwrap();
         incoming.finish()
@@ -85,18 +85,33 @@ impl Stage {
     }
 
     async fn load_asked_at(&self, records: Vec<Record>, asked_at: DateTime<Utc>) -> Result<Counts, WarehouseError> {
+        self.load_of(day(), records, asked_at).await
+    }
+
+    /// Loads the day after.
+    async fn load_next_day(&self, records: Vec<Record>) -> Result<Counts, WarehouseError> {
+        let asked_at = self.warehouse.renew_lease(&self.stream, &self.lease, LASTING).await?;
+        self.load_of(Window::new(at(24), at(48)).unwrap(), records, asked_at).await
+    }
+
+    async fn load_of(
+        &self,
+        window: Window,
+        records: Vec<Record>,
+        asked_at: DateTime<Utc>,
+    ) -> Result<Counts, WarehouseError> {
         let read = WindowRead {
             stream: &self.stream,
-            window: day(),
-            stretch: day(),
+            window,
+            stretch: window,
             present: at(48),
             asked_at,
             horizon: None,
             complete: true,
             unstable: false,
-            writer: Writer::Pass { lease: &self.lease, watermark: Some(at(24)) },
+            writer: Writer::Pass { lease: &self.lease, watermark: Some(window.end()) },
         };
-        self.warehouse.load(&read, &self.batch(records), LIMIT).await
+        self.warehouse.load(&read, &self.batch(window, records), LIMIT).await
     }
 
     async fn rows(&self) -> Vec<(String, String, String, i32, bool)> {
@@ -209,6 +224,65 @@ async fn the_lines_of_a_hecone_transaction_are_replaced_as_a_set() {
     assert_eq!(stage.versions().await, [("t".into(), "-".into(), 1, "remove".into(), Vec::<String>::new())]);
     assert_eq!(stage.scalar("SELECT count(*) FROM fuel.record WHERE line_id = '-'").await, 1);
     assert_eq!(stage.scalar("SELECT count(*) FROM fuel.transaction_with_raw WHERE raw IS NOT NULL").await, 2);
+}
+
+#[tokio::test]
+async fn a_sale_that_moved_to_another_window_is_changed_there_and_not_doubled() {
+    let stage = Stage::new(SourceKind::AlexelaCard).await;
+    stage.load(vec![record("1", vec![line("d", 1, 10)]), record("2", vec![line("d", 2, 20)])]).await.unwrap();
+    // The window has nothing of it yet, and beside it a sale that is new.
+    let moved = vec![record("3", vec![line("d", 25, 30)]), record("2", vec![line("d", 26, 20)])];
+    let counts = stage.load_next_day(moved).await.unwrap();
+    assert_eq!(counts, Counts { fetched: 2, inserted: 1, updated: 1, ..Counts::default() });
+    let rows =
+        [row("1", "d", "10.0000", 1, false), row("2", "d", "20.0000", 2, false), row("3", "d", "30.0000", 1, false)];
+    assert_eq!(stage.rows().await, rows);
+    let change = ("2".into(), "d".into(), 1, "change".into(), vec!["occurred_at".to_owned()]);
+    assert_eq!(stage.versions().await, [change]);
+    assert_eq!(stage.scalar("SELECT count(*) FROM fuel.transaction_with_raw WHERE raw IS NOT NULL").await, 3);
+    assert_eq!(stage.scalar("SELECT count(*) FROM fuel.record").await, 3);
+}
+
+#[tokio::test]
+async fn a_transaction_that_moved_to_another_window_leaves_no_line_behind() {
+    let stage = Stage::new(SourceKind::HecOne).await;
+    stage.load(vec![record("t", vec![line("a", 1, 5), line("b", 1, 6)])]).await.unwrap();
+    // Of other lines, so that no line's key is there yet.
+    let moved = vec![record("u", vec![line("a", 25, 1)]), record("t", vec![line("c", 26, 7)])];
+    let counts = stage.load_next_day(moved).await.unwrap();
+    assert_eq!(counts, Counts { fetched: 2, inserted: 2, ..Counts::default() });
+    assert_eq!(stage.rows().await, [row("t", "c", "7.0000", 1, false), row("u", "a", "1.0000", 1, false)]);
+    let removed = |line: &str| ("t".into(), line.into(), 1, "remove".into(), Vec::<String>::new());
+    assert_eq!(stage.versions().await, [removed("a"), removed("b")]);
+    assert_eq!(stage.scalar("SELECT count(*) FROM fuel.record").await, 2);
+}
+
+#[tokio::test]
+async fn a_window_half_there_gets_the_other_half_and_what_changed() {
+    for source in [SourceKind::AlexelaCard, SourceKind::HecOne] {
+        let stage = Stage::new(source).await;
+        stage.load(vec![record("1", vec![line("d", 1, 10)]), record("2", vec![line("d", 2, 20)])]).await.unwrap();
+        let all = || {
+            let coffee = Record { raw: "{}".into(), ..record("5", vec![line("d", 5, 50)]) };
+            vec![
+                record("1", vec![line("d", 1, 10)]),
+                record("4", vec![line("d", 4, 40)]),
+                record("2", vec![line("d", 2, 21)]),
+                coffee,
+            ]
+        };
+        let counts = stage.load(all()).await.unwrap();
+        assert_eq!(counts, Counts { fetched: 4, inserted: 2, updated: 1, unchanged: 1, ..Counts::default() });
+        let counts = stage.load(all()).await.unwrap();
+        assert_eq!(
+            counts,
+            Counts { fetched: 4, unchanged: 4, ..Counts::default() },
+            "what was copied is what is staged"
+        );
+        let differing = "SELECT count(*) FROM fuel.transaction WHERE version <> 1 OR seq IS NULL OR source <> partition AND partition <> '-'";
+        assert_eq!(stage.scalar(differing).await, 1);
+        assert_eq!(stage.scalar("SELECT count(*) FROM fuel.transaction_with_raw WHERE raw IS NOT NULL").await, 4);
+    }
 }
 
 #[tokio::test]
@@ -328,6 +402,6 @@ impl Stage {
             unstable: false,
             writer,
         };
-        self.warehouse.load(&read, &self.batch(records), LIMIT).await.unwrap();
+        self.warehouse.load(&read, &self.batch(day(), records), LIMIT).await.unwrap();
     }
 }

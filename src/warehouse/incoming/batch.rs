@@ -5,7 +5,10 @@ use std::{borrow::Cow, io, ops::Range};
 use sha2::{Digest, Sha256};
 
 use super::{Entry, Incoming, Reject, finished, prefix, table::Found};
-use crate::{domain::Line, warehouse::spool::Spooled};
+use crate::warehouse::{
+    packed::{self, Packed},
+    spool::Reader,
+};
 
 /// What a read brought, whole.
 #[derive(Debug)]
@@ -113,15 +116,9 @@ impl Batch {
         })
     }
 
-    /// A line with its record.
-    #[cfg(test)]
-    pub(in crate::warehouse) fn line(&self, entry: &Entry) -> io::Result<(Spooled, Line)> {
-        self.incoming.line(entry)
-    }
-
     /// Reads lines with their records, in order.
     pub(in crate::warehouse) fn lines(&self) -> Lines<'_> {
-        Lines { incoming: &self.incoming, record: None }
+        Lines(self.incoming.records.reader())
     }
 
     /// Whether the transaction was brought, but as a record that cannot be normalized.
@@ -132,9 +129,9 @@ impl Batch {
     /// The ids that the read brought, in order or not.
     pub(in crate::warehouse) fn ids(&self) -> io::Result<Ids> {
         let mut ids = self.rejected_ids.clone();
-        ids.reserve_exact(self.incoming.spool.len());
-        for number in 0..self.incoming.spool.len() {
-            ids.push((self.incoming.key)(&self.incoming.spool.id(number)?, ""));
+        ids.reserve_exact(self.incoming.records.len());
+        for number in 0..self.incoming.records.len() {
+            ids.push((self.incoming.key)(&packed::id_of(&self.incoming.records, number)?, ""));
         }
         ids.sort_unstable();
         Ok(Ids { ids, key: self.incoming.key })
@@ -169,7 +166,7 @@ impl Batch {
     }
 
     /// A record for the quarantine.
-    pub(in crate::warehouse) fn reject(&self, number: usize) -> io::Result<Cow<'_, Reject>> {
+    pub(in crate::warehouse) fn reject(&self, number: usize) -> io::Result<Reject> {
         self.incoming.rejects.get(number)
     }
 }
@@ -187,24 +184,15 @@ pub(in crate::warehouse) struct Alike<'b> {
     pub(in crate::warehouse) nul_removed: bool,
 }
 
-/// Reads lines with their records, each record once as long as its lines follow each other.
+/// Reads lines with their records, quickest in order.
 #[derive(Debug)]
-pub(in crate::warehouse) struct Lines<'b> {
-    incoming: &'b Incoming,
-    record: Option<(u32, Cow<'b, Spooled>)>,
-}
+pub(in crate::warehouse) struct Lines<'b>(Reader<'b>);
 
 impl Lines<'_> {
-    /// The line of an entry, and its record.
-    pub(in crate::warehouse) fn of(&mut self, entry: &Entry) -> io::Result<(&Spooled, Line)> {
-        let record = match self.record.take() {
-            Some((number, record)) if number == entry.record => record,
-            _ => self.incoming.spool.get(entry.record as usize)?,
-        };
-        let (_, record) = self.record.insert((entry.record, record));
-        let line = record.lines.get(usize::from(entry.place)).cloned();
-        let line = line.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no such line"))?;
-        Ok((record, finished(line, entry)))
+    /// The record of an entry, and the fields of its line.
+    pub(in crate::warehouse) fn of(&mut self, entry: &Entry) -> io::Result<(Packed<'_>, Cow<'_, [u8]>)> {
+        let packed = Packed::of(self.0.get(entry.record as usize)?)?;
+        Ok((packed, finished(packed.line(entry.place)?, entry)))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::domain::transaction::ContentHash;
+use crate::warehouse::copy::ContentHash;
 
 /// The digest of a key. Different keys may share one, so whoever meets an equal one looks at the key itself.
 pub(super) type Key = u64;

@@ -12,7 +12,7 @@ use crate::{
     failpoint::{Bug, planted},
     warehouse::{
         Tx, WarehouseError,
-        incoming::{Batch, Meeting},
+        incoming::{Batch, Entry, Meeting},
         spool::{Spool, Waits},
     },
 };
@@ -42,7 +42,7 @@ impl RowKeys {
     }
 
     fn push(&mut self, id: &str, line_id: &str) -> Result<(), WarehouseError> {
-        Ok(self.0.push(RowKey(id.to_owned(), line_id.to_owned()))?)
+        Ok(self.0.push(&RowKey(id.to_owned(), line_id.to_owned()))?)
     }
 
     /// Whether there are none.
@@ -54,17 +54,17 @@ impl RowKeys {
     pub(super) fn parts(&self) -> impl Iterator<Item = Result<(Vec<String>, Vec<String>), WarehouseError>> {
         (0..self.0.len()).step_by(TOGETHER).map(|from| {
             let part = from..self.0.len().min(from + TOGETHER);
-            part.map(|number| Ok(self.0.get(number)?.into_owned()))
-                .map(|key| key.map(|RowKey(id, line)| (id, line)))
-                .collect()
+            part.map(|number| Ok(self.0.get(number)?)).map(|key| key.map(|RowKey(id, line)| (id, line))).collect()
         })
     }
 }
 
-/// Whether a line must be sent.
+/// What becomes of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    /// It is new, or differs.
+pub(super) enum Fate {
+    /// The table has no such line in the stretch: most likely it has none at all.
+    New,
+    /// The table has it with other content, or may have it.
     Differs,
     /// The table has it as it is.
     Same,
@@ -72,32 +72,44 @@ enum Fate {
     Replaces,
 }
 
-/// For each entry, whether it must be sent.
+/// For each entry, what becomes of it.
 #[derive(Debug)]
-pub(super) struct Differs(Vec<Fate>);
+pub(super) struct Fates(Vec<Fate>);
 
-impl Differs {
-    /// Everything is sent.
-    pub(super) fn all(batch: &Batch) -> Self {
-        Self(vec![Fate::Differs; batch.len()])
+impl Fates {
+    /// Of all entries the same.
+    pub(super) fn all(batch: &Batch, fate: Fate) -> Self {
+        Self(vec![fate; batch.len()])
     }
 
-    /// Whether this entry is.
-    pub(super) fn has(&self, at: usize) -> bool {
-        self.0[at] != Fate::Same
+    /// Those of the entries that stand and go into the table as they are: new, and the window's own.
+    pub(super) fn unmet<'b>(&self, batch: &'b Batch) -> impl Iterator<Item = &'b Entry> {
+        batch.entries().filter(|(at, entry)| self.is_new(*at, entry)).map(|(_, entry)| entry)
     }
 
-    /// Whether any entry that stands is.
-    pub(super) fn any(&self, batch: &Batch) -> bool {
-        batch.entries().any(|(at, _)| self.has(at))
+    /// Those of the entries that stand and are held against the table's rows.
+    pub(super) fn differing<'b>(&self, batch: &'b Batch) -> impl Iterator<Item = &'b Entry> {
+        let differing = batch.entries().filter(|(at, entry)| self.0[*at] != Fate::Same && !self.is_new(*at, entry));
+        differing.map(|(_, entry)| entry)
+    }
+
+    fn is_new(&self, at: usize, entry: &Entry) -> bool {
+        self.0[at] == Fate::New && !entry.outside()
+    }
+
+    /// New ones are held against the table's rows, too.
+    pub(super) fn none_is_new(&mut self) {
+        for fate in self.0.iter_mut().filter(|fate| **fate == Fate::New) {
+            *fate = Fate::Differs;
+        }
     }
 }
 
 /// What the comparison with the table found.
 #[derive(Debug)]
 pub(super) struct Found {
-    /// What must be sent.
-    pub(super) differs: Differs,
+    /// What becomes of each line.
+    pub(super) fates: Fates,
     /// Keys that were absent once and are there again.
     pub(super) back: RowKeys,
     /// Keys of the stretch that the answer does not have.
@@ -108,8 +120,9 @@ pub(super) struct Found {
 
 /// Compares; changes nothing.
 pub(super) async fn compare(tx: &mut Tx, read: &WindowRead<'_>, batch: &Batch) -> Result<Found, WarehouseError> {
-    let mut found = Found { differs: Differs::all(batch), back: RowKeys::new(), absent: RowKeys::new(), missing: 0 };
-    let differs = &mut found.differs.0;
+    let fates = Fates::all(batch, Fate::New);
+    let mut found = Found { fates, back: RowKeys::new(), absent: RowKeys::new(), missing: 0 };
+    let fates = &mut found.fates.0;
     // The whole window, not only the stretch: a server may answer with more than was asked.
     let asked = Window::new(read.window.start().min(read.stretch.start()), read.window.end().max(read.stretch.end()))
         .unwrap_or(read.window);
@@ -125,15 +138,15 @@ pub(super) async fn compare(tx: &mut Tx, read: &WindowRead<'_>, batch: &Batch) -
         let (hash, absent_reads, is_missing): (&[u8], i16, bool) = (row.try_get(2)?, row.try_get(3)?, row.try_get(4)?);
         match batch.meet(id, line_id, hash)? {
             Meeting::Same(at) if !is_missing && !planted(Bug::AlwaysWrite) => {
-                if differs[at] == Fate::Differs {
-                    differs[at] = Fate::Same;
+                if fates[at] == Fate::New {
+                    fates[at] = Fate::Same;
                 }
                 if absent_reads > 0 {
                     found.back.push(id, line_id)?;
                 }
             }
-            Meeting::Same(_) | Meeting::Other(_) => {}
-            Meeting::Replaced(at) => differs[at] = Fate::Replaces,
+            Meeting::Same(at) | Meeting::Other(at) => fates[at] = Fate::Differs,
+            Meeting::Replaced(at) => fates[at] = Fate::Replaces,
             Meeting::Absent if batch.is_rejected(id) => {}
             Meeting::Absent => {
                 let occurred_at: DateTime<Utc> = row.try_get(5)?;
@@ -151,8 +164,9 @@ pub(super) async fn compare(tx: &mut Tx, read: &WindowRead<'_>, batch: &Batch) -
     // Where one line of a whole transaction differs, all are sent: they are replaced as a set.
     if read.stream.source.record_is_whole_transaction() {
         for unit in batch.units() {
-            if differs[unit.clone()].iter().any(|fate| *fate != Fate::Same) {
-                differs[unit].fill(Fate::Replaces);
+            let of = |fate| fates[unit.clone()].iter().all(|other| *other == fate);
+            if !of(Fate::Same) && !of(Fate::New) {
+                fates[unit].fill(Fate::Replaces);
             }
         }
     }

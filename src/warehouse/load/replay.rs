@@ -19,7 +19,11 @@ use sqlx::Row;
 
 pub use decide::Why;
 
-use super::{Counts, WRITES, compare::Differs, notify, stage};
+use super::{
+    Counts, WRITES,
+    compare::{Fate, Fates},
+    notify, stage,
+};
 use crate::{
     domain::{Flag, Line, Outcome, Record, StreamId, Window},
     warehouse::{
@@ -305,8 +309,8 @@ fn batch(again: &Again<'_>, window: Option<Window>, going: Vec<Candidate>) -> Re
 
 /// Writes the lines. What another writer (a backfill) did to the same rows since they were looked at begins it anew.
 async fn lines(tx: &mut Tx, stream: &StreamId, batch: &Batch) -> Result<Counts, WarehouseError> {
-    stage::stage(tx, stream, batch, &Differs::all(batch)).await?;
-    let (inserted, updated, outside) = stage::upsert(tx, stream).await?;
+    let stage::Written { inserted, updated, outside } =
+        stage::put(tx, stream, batch, &mut Fates::all(batch, Fate::Differs)).await?;
     let may_update = stream.source.record_is_whole_transaction();
     if (updated > 0 && !may_update) || outside != batch.outside() {
         return Err(WarehouseError::Conflict("a line was written meanwhile".into()));

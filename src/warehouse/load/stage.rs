@@ -1,60 +1,165 @@
-//! From the spool through a temporary table into the warehouse, in the order of the key.
+//! From the log into the warehouse: what is new by COPY, what differs through a temporary table, in the order of the key.
 
-use crate::warehouse::statement;
-use sqlx::{PgConnection, Row};
+use sqlx::{PgConnection, Row, postgres::PgCopyIn};
 
-use super::compare::Differs;
+use super::compare::Fates;
 use crate::{
     domain::StreamId,
+    failpoint::{Point, reached},
     source::NORMALIZER,
-    warehouse::{WarehouseError, copy, incoming::Batch},
+    warehouse::{
+        WarehouseError, copy,
+        incoming::{Batch, Entry},
+        statement,
+    },
 };
 
-/// Copies the lines that differ, and their records, to the temporary tables.
-pub(super) async fn stage(
+/// What was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Written {
+    /// Lines of the window that are new.
+    pub(super) inserted: u64,
+    /// Lines of the window that changed.
+    pub(super) updated: u64,
+    /// Neighbours' lines that are new.
+    pub(super) outside: u64,
+}
+
+/// Writes what is new or differs. What the table has nothing of in the stretch is copied straight into it; should another
+/// stretch have such a key after all, that is taken back, and all goes the way that asks for each.
+pub(super) async fn put(
     connection: &mut PgConnection,
     stream: &StreamId,
     batch: &Batch,
-    differs: &Differs,
+    fates: &mut Fates,
+) -> Result<Written, WarehouseError> {
+    let mut written = Written::default();
+    if fates.unmet(batch).next().is_some() {
+        sqlx::raw_sql("SAVEPOINT new").execute(&mut *connection).await?;
+        match insert(&mut *connection, stream, batch, fates).await {
+            Ok(lines) => written.inserted = lines,
+            Err(Refusal::Known) => {
+                sqlx::raw_sql("ROLLBACK TO SAVEPOINT new").execute(&mut *connection).await?;
+                fates.none_is_new();
+            }
+            Err(Refusal::Other(error)) => return Err(error),
+        }
+    }
+    if fates.differing(batch).next().is_some() {
+        stage(connection, stream, batch, fates).await?;
+        // Of a table without statistics the server believes that it is large, and would scan the warehouse for a few lines.
+        sqlx::raw_sql(include_str!("../sql/analyze_stage.sql")).execute(&mut *connection).await?;
+        reached(Point::Staged);
+        let upserted = upsert(connection, stream).await?;
+        written.inserted += upserted.inserted;
+        (written.updated, written.outside) = (upserted.updated, upserted.outside);
+    }
+    Ok(written)
+}
+
+/// Why rows were not copied into the warehouse's own tables.
+enum Refusal {
+    /// The key of one is there already.
+    Known,
+    Other(WarehouseError),
+}
+
+impl From<sqlx::Error> for Refusal {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Database(said) if said.is_unique_violation() => Self::Known,
+            _ => Self::Other(error.into()),
+        }
+    }
+}
+
+impl From<std::io::Error> for Refusal {
+    fn from(error: std::io::Error) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+/// Copies new lines and their records into their tables: how many lines.
+async fn insert(
+    connection: &mut PgConnection,
+    stream: &StreamId,
+    batch: &Batch,
+    fates: &Fates,
+) -> Result<u64, Refusal> {
+    let owner = copy::Owner::of(stream, NORMALIZER);
+    let (mut rows, mut reader) = (copy::Rows::new(), batch.lines());
+    let mut sink = connection.copy_in_raw(include_str!("../sql/insert_lines.sql")).await?;
+    for entry in fates.unmet(batch) {
+        let (packed, fields) = reader.of(entry)?;
+        rows.line(&owner, &fields, &copy::content_hash(&fields, packed.raw));
+        send(&mut sink, &mut rows).await?;
+    }
+    sink.send(rows.finish()).await?;
+    let lines = sink.finish().await?;
+    reached(Point::Staged);
+    let (mut rows, mut reader) = (copy::Rows::new(), batch.lines());
+    let mut sink = connection.copy_in_raw(include_str!("../sql/insert_records.sql")).await?;
+    for entry in once_a_record(fates.unmet(batch)) {
+        let (packed, fields) = reader.of(entry)?;
+        rows.record(&owner, packed.id, key_of_record(stream, &fields), packed.raw);
+        send(&mut sink, &mut rows).await?;
+    }
+    sink.send(rows.finish()).await?;
+    sink.finish().await?;
+    Ok(lines)
+}
+
+/// Copies lines, and their records, to the temporary tables.
+async fn stage(
+    connection: &mut PgConnection,
+    stream: &StreamId,
+    batch: &Batch,
+    fates: &Fates,
 ) -> Result<(), WarehouseError> {
     sqlx::raw_sql(include_str!("../sql/stage.sql")).execute(&mut *connection).await?;
-    let (mut lines, mut reader) = (copy::Rows::new(), batch.lines());
+    let (mut rows, mut reader) = (copy::Rows::new(), batch.lines());
     let mut sink = connection.copy_in_raw(include_str!("../sql/copy_lines.sql")).await?;
-    for (_, entry) in batch.entries().filter(|(at, _)| differs.has(*at)) {
-        let (spooled, line) = reader.of(entry)?;
-        let hash = line.content_hash(&spooled.raw);
-        lines.line(&spooled.id, &line, &hash, entry.outside());
-        if let Some(bytes) = lines.full() {
-            sink.send(bytes).await?;
-        }
+    for entry in fates.differing(batch) {
+        let (packed, fields) = reader.of(entry)?;
+        rows.staged(&fields, &copy::content_hash(&fields, packed.raw), entry.outside());
+        send(&mut sink, &mut rows).await?;
     }
-    sink.send(lines.finish()).await?;
+    sink.send(rows.finish()).await?;
     sink.finish().await?;
-    let (mut records, mut reader) = (copy::Rows::new(), batch.lines());
+    let (mut rows, mut reader) = (copy::Rows::new(), batch.lines());
     let mut sink = connection.copy_in_raw(include_str!("../sql/copy_records.sql")).await?;
-    let whole = stream.source.record_is_whole_transaction();
-    let mut last = None;
-    for (_, entry) in batch.entries().filter(|(at, _)| differs.has(*at)) {
-        if last.replace(entry.record) == Some(entry.record) {
-            continue;
-        }
-        let (spooled, line) = reader.of(entry)?;
-        records.record(&spooled.id, if whole { "-" } else { &line.line_id }, &spooled.raw);
-        if let Some(bytes) = records.full() {
-            sink.send(bytes).await?;
-        }
+    for entry in once_a_record(fates.differing(batch)) {
+        let (packed, fields) = reader.of(entry)?;
+        rows.staged_record(packed.id, key_of_record(stream, &fields), packed.raw);
+        send(&mut sink, &mut rows).await?;
     }
-    sink.send(records.finish()).await?;
+    sink.send(rows.finish()).await?;
     sink.finish().await?;
     Ok(())
 }
 
-/// From the staging tables into the warehouse: (inserted, updated) of lines inside the window, and the
-/// neighbours' lines that are new.
-pub(super) async fn upsert(
-    connection: &mut PgConnection,
-    stream: &StreamId,
-) -> Result<(u64, u64, u64), WarehouseError> {
+/// Sends what is worth sending.
+async fn send(sink: &mut PgCopyIn<&mut PgConnection>, rows: &mut copy::Rows) -> Result<(), sqlx::Error> {
+    if let Some(bytes) = rows.full() {
+        sink.send(bytes.as_slice()).await?;
+        bytes.clear();
+    }
+    Ok(())
+}
+
+/// The first of the entries of each record.
+fn once_a_record<'b>(entries: impl Iterator<Item = &'b Entry>) -> impl Iterator<Item = &'b Entry> {
+    let mut last = None;
+    entries.filter(move |entry| last.replace(entry.record) != Some(entry.record))
+}
+
+/// Under which line a record is kept.
+fn key_of_record<'f>(stream: &StreamId, fields: &'f [u8]) -> &'f str {
+    if stream.source.record_is_whole_transaction() { "-" } else { copy::line_id(fields) }
+}
+
+/// From the temporary tables into the warehouse.
+async fn upsert(connection: &mut PgConnection, stream: &StreamId) -> Result<Written, WarehouseError> {
     let (source, account, partition) = (stream.source.as_str(), &stream.account, stream.partition.as_str());
     let whole = stream.source.record_is_whole_transaction();
     statement::query(include_str!("../sql/drop_known_outside.sql"))
@@ -100,5 +205,5 @@ pub(super) async fn upsert(
         .execute(&mut *connection)
         .await?;
     let count = |at| written.try_get::<i64, _>(at).map(i64::unsigned_abs);
-    Ok((count(0)?, count(1)?, outside.rows_affected()))
+    Ok(Written { inserted: count(0)?, updated: count(1)?, outside: outside.rows_affected() })
 }

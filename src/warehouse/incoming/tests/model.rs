@@ -44,7 +44,7 @@ fn model(kind: SourceKind, answers: &Answers) -> (Model, u64, u64) {
                 all.retain(|(id, _), _| *id != record.id);
                 duplicate += (before - all.len()) as u64;
                 for line in lines {
-                    let content = line.content_hash(&record.raw);
+                    let content = content(&record.id, &line, &record.raw);
                     all.insert((record.id.clone(), line.line_id), (content, false));
                 }
             } else {
@@ -56,8 +56,8 @@ fn model(kind: SourceKind, answers: &Answers) -> (Model, u64, u64) {
         }
         let mut taken: BTreeSet<_> = groups.keys().cloned().collect();
         for ((id, product), mut alike) in groups {
-            alike.sort_by_key(|(line, raw)| (line.identity_hash(), line.content_hash(raw)));
-            let contents: Vec<_> = alike.iter().map(|(line, raw)| line.content_hash(raw)).collect();
+            alike.sort_by_key(|(line, raw)| (copy::identity_hash(&fields(&id, line)), content(&id, line, raw)));
+            let contents: Vec<_> = alike.iter().map(|(line, raw)| content(&id, line, raw)).collect();
             let mut next = 1;
             for (place, (mut line, raw)) in alike.into_iter().enumerate() {
                 let identical = contents.iter().filter(|content| **content == contents[place]).count() > 1;
@@ -67,9 +67,9 @@ fn model(kind: SourceKind, answers: &Answers) -> (Model, u64, u64) {
                 line.line_id = numbered(&product, next);
                 next += 1;
                 if identical {
-                    line.quality.insert(Flag::IdenticalLines);
+                    line.quality.insert(crate::domain::Flag::IdenticalLines);
                 }
-                let content = (line.content_hash(&raw), identical);
+                let content = (content(&id, &line, &raw), identical);
                 duplicate += u64::from(all.insert((id.clone(), line.line_id), content).is_some());
             }
         }
@@ -77,12 +77,23 @@ fn model(kind: SourceKind, answers: &Answers) -> (Model, u64, u64) {
     (all, fetched, duplicate)
 }
 
+/// A line as it waits.
+fn fields(id: &str, line: &Line) -> Vec<u8> {
+    let mut fields = Vec::new();
+    copy::fields(&mut fields, id, line);
+    fields
+}
+
+fn content(id: &str, line: &Line, raw: &str) -> [u8; 16] {
+    copy::content_hash(&fields(id, line), raw.as_bytes())
+}
+
 fn colliding(id: &str, line_id: &str) -> Key {
     key(id, line_id) % 3
 }
 
 fn agrees(kind: SourceKind, answers: &Answers, key: fn(&str, &str) -> Key, budget: usize) -> Result<(), TestCaseError> {
-    let mut incoming = Incoming { key, spool: Spool::new(budget), ..Incoming::new(kind, window()) };
+    let mut incoming = Incoming { key, records: Log::new(budget), ..Incoming::new(kind, window()) };
     for (records, complete) in answers {
         for part in records.chunks(3) {
             incoming.records(part.iter().map(|record| small(kind, record)).collect()).expect("room");
@@ -98,17 +109,16 @@ fn agrees(kind: SourceKind, answers: &Answers, key: fn(&str, &str) -> Key, budge
     prop_assert_eq!((batch.fetched(), batch.duplicate()), (fetched, duplicate));
     let mut there = Model::new();
     for (at, entry) in batch.entries() {
-        let (spooled, line) = batch.line(entry).expect("spooled");
-        let content = line.content_hash(&spooled.raw);
-        let identical = line.quality.contains(&Flag::IdenticalLines);
-        prop_assert_eq!(batch.meet(&spooled.id, &line.line_id, &content).expect("spooled"), Meeting::Same(at));
-        let other = batch.meet(&spooled.id, &line.line_id, &[9; 16]).expect("spooled");
+        let (id, raw, fields) = waits(&batch, entry);
+        let (line_id, content) = (copy::line_id(&fields), copy::content_hash(&fields, raw.as_bytes()));
+        prop_assert_eq!(batch.meet(&id, line_id, &content).expect("it waits"), Meeting::Same(at));
+        let other = batch.meet(&id, line_id, &[9; 16]).expect("it waits");
         match other {
             Meeting::Other(found) => prop_assert_eq!(found, at),
             Meeting::Replaced(first) => prop_assert!(batch.incoming.unit_of(first).contains(&at)),
             Meeting::Same(_) | Meeting::Absent => prop_assert!(false, "{:?} for other content", other),
         }
-        prop_assert!(there.insert((spooled.id, line.line_id), (content, identical)).is_none(), "a key twice");
+        prop_assert!(there.insert((id, line_id.to_owned()), (content, is_flagged(&fields))).is_none(), "a key twice");
     }
     prop_assert_eq!(&there, &model);
     for id in (0..8).map(|id| format!("t{id}")) {

@@ -1,0 +1,130 @@
+//! A record and its lines as they wait in the log: the id first, then the record's text, then each line as
+//! [`copy::fields`] puts it, all with their lengths.
+
+use std::io;
+
+use super::{copy, spool::Log};
+use crate::domain::Line;
+
+/// As much of a record holds its id, which comes first and is short.
+const HEAD: usize = 512;
+
+/// A record as it waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Packed<'p> {
+    /// The source's id of the transaction.
+    pub(super) id: &'p str,
+    /// The record's text, after the privacy rules.
+    pub(super) raw: &'p [u8],
+    lines: &'p [u8],
+}
+
+/// Packs a record into `buffer`, which is emptied before.
+pub(super) fn pack(buffer: &mut Vec<u8>, id: &str, raw: &str, lines: &[Line]) -> io::Result<()> {
+    buffer.clear();
+    for part in [id, raw] {
+        buffer.extend_from_slice(&length(part.len())?);
+        buffer.extend_from_slice(part.as_bytes());
+    }
+    for line in lines {
+        let at = buffer.len();
+        buffer.extend_from_slice(&[0; 4]);
+        copy::fields(buffer, id, line);
+        let length = length(buffer.len() - at - 4)?;
+        buffer[at..at + 4].copy_from_slice(&length);
+    }
+    Ok(())
+}
+
+fn length(bytes: usize) -> io::Result<[u8; 4]> {
+    Ok(u32::try_from(bytes).map_err(io::Error::other)?.to_le_bytes())
+}
+
+/// A part with its length, and what follows it.
+fn part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let length = u32::from_le_bytes(bytes.first_chunk().copied()?);
+    bytes[4..].split_at_checked(usize::try_from(length).ok()?)
+}
+
+impl<'p> Packed<'p> {
+    /// A record as it was packed.
+    pub(super) fn of(bytes: &'p [u8]) -> io::Result<Self> {
+        let unpacked = || {
+            let (id, rest) = part(bytes)?;
+            let (raw, lines) = part(rest)?;
+            Some(Self { id: std::str::from_utf8(id).ok()?, raw, lines })
+        };
+        unpacked().ok_or_else(damaged)
+    }
+
+    /// The fields of its lines.
+    pub(super) fn lines(&self) -> impl Iterator<Item = &'p [u8]> + use<'p> {
+        let mut left = self.lines;
+        std::iter::from_fn(move || {
+            let (line, rest) = part(left)?;
+            left = rest;
+            Some(line)
+        })
+    }
+
+    /// The fields of one line.
+    pub(super) fn line(&self, place: u16) -> io::Result<&'p [u8]> {
+        self.lines().nth(place.into()).ok_or_else(damaged)
+    }
+}
+
+/// A record's id, read without the rest of it.
+pub(super) fn id_of(log: &Log, number: usize) -> io::Result<String> {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|_| damaged());
+    let head = log.head(number, HEAD)?;
+    if let Some((id, _)) = part(&head) {
+        return text(id);
+    }
+    let whole = log.get(number)?;
+    let (id, _) = part(&whole).ok_or_else(damaged)?;
+    text(id)
+}
+
+fn damaged() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "what waited is not what was put there")
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::domain::{Kind, State};
+
+    #[test]
+    fn a_record_comes_out_as_it_went_in_and_its_id_alone_however_long() {
+        let line = |id: &str| Line::new(id, Kind::Fuel, State::Posted, DateTime::UNIX_EPOCH);
+        let lines = [line("a"), line("b"), line("c")];
+        let ids = ["7", "", "ä€😀\n", &"x".repeat(2 * HEAD)];
+        for budget in [0, 1 << 20] {
+            let (mut log, mut buffer) = (Log::new(budget), Vec::new());
+            for (count, id) in ids.iter().enumerate() {
+                pack(&mut buffer, id, "{\"a\":1.10}", &lines[..count]).unwrap();
+                log.push(&buffer).unwrap();
+            }
+            for (count, id) in ids.iter().enumerate() {
+                assert_eq!(id_of(&log, count).unwrap(), *id);
+                let bytes = log.get(count).unwrap();
+                let packed = Packed::of(&bytes).unwrap();
+                assert_eq!((packed.id, packed.raw), (*id, &b"{\"a\":1.10}"[..]));
+                let keys: Vec<_> = packed.lines().map(copy::line_id).collect();
+                assert_eq!(keys, ["a", "b", "c"][..count]);
+                assert!(packed.line(u16::try_from(count).unwrap()).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_cut_off_is_damaged_and_no_record() {
+        let mut buffer = Vec::new();
+        pack(&mut buffer, "7", "{}", &[]).unwrap();
+        for length in 0..buffer.len() {
+            assert!(Packed::of(&buffer[..length]).is_err());
+        }
+    }
+}
