@@ -32,7 +32,7 @@ const COMMANDS: [&[&str]; 19] = [
     &["sync"],
     &["run"],
     &["quarantine", "list"],
-    &["quarantine", "show", "1", "--json"],
+    &["quarantine", "show", FIRST, "--json"],
     &["preview", "--source", "hecone"],
     &["preview", "--source", "alexela_card", "--json"],
     &["check"],
@@ -47,11 +47,14 @@ const COMMANDS: [&[&str]; 19] = [
     &["config", "show"],
     &["config", "show", "--json"],
     &["quarantine", "replay", "--json"],
-    &["quarantine", "show", "2"],
+    &["quarantine", "show", LAST],
 ];
 
 /// Stands for the first day read.
 const FROM: &str = "FROM";
+/// Stand for numbers of records in quarantine: which are there depends on which stream was written first.
+const FIRST: &str = "FIRST";
+const LAST: &str = "LAST";
 
 /// The secrets that stand in the configuration.
 struct Secrets {
@@ -215,7 +218,14 @@ async fn made(call: &Call, vendor: &Vendor, secrets: &Secrets, url: &str) -> (Op
         args.push("-vv");
     }
     let from = vendor::from();
-    args.extend(call.command.iter().map(|arg| if *arg == FROM { from.as_str() } else { arg }));
+    let quarantined =
+        if call.command.first() == Some(&"quarantine") { quarantined(url, secrets).await } else { Default::default() };
+    args.extend(call.command.iter().map(|arg| match *arg {
+        FROM => from.as_str(),
+        FIRST => &quarantined.0,
+        LAST => &quarantined.1,
+        arg => arg,
+    }));
     let mut program = Fuelsync::new(args)
         .config(&configuration(vendor, given, url, RULES))
         .env("RUST_LOG", "trace")
@@ -249,6 +259,17 @@ async fn made(call: &Call, vendor: &Vendor, secrets: &Secrets, url: &str) -> (Op
     bytes.extend(ran.stdout.into_bytes());
     bytes.extend(ran.stderr.into_bytes());
     (ran.code, Written::new(&format!("{} against {:?}", call.command.join(" "), call.fault), bytes))
+}
+
+/// The first and the last record in quarantine.
+async fn quarantined(url: &str, secrets: &Secrets) -> (String, String) {
+    let pool = pool(url, secrets).await;
+    let numbers: (i64, i64) = sqlx::query_as("SELECT min(id), max(id) FROM fuel.quarantine")
+        .fetch_one(&pool)
+        .await
+        .expect("records in quarantine");
+    pool.close().await;
+    (numbers.0.to_string(), numbers.1.to_string())
 }
 
 /// What a run without privacy rules stores, to show that the personal values were there.
