@@ -34,11 +34,26 @@ const REPLANS: usize = 10;
 const TAKEN_AGAIN: usize = 4;
 
 /// What came of asking for a window.
-struct Asked {
-    /// The database's time before.
-    at: DateTime<Utc>,
-    /// The window, or why it was not read.
-    read: Result<Fetched, WindowError>,
+enum Asked {
+    /// The database's time before it was read; the window, or why it was not read.
+    Read(DateTime<Utc>, Box<Result<Fetched, WindowError>>),
+    /// The lease could not be looked at, so nothing was asked.
+    Not(WarehouseError),
+}
+
+impl Asked {
+    /// Whether there is room to read another one ahead beside it.
+    fn leaves_room(&self) -> bool {
+        matches!(self, Self::Read(_, read) if read.as_ref().as_ref().is_ok_and(Fetched::leaves_room))
+    }
+
+    /// Whether it failed at the database, or for want of room in this process.
+    fn failed_here(&self) -> bool {
+        match self {
+            Self::Not(_) => true,
+            Self::Read(_, read) => matches!(**read, Err(WindowError::Warehouse(_))),
+        }
+    }
 }
 
 /// What follows a window.
@@ -230,8 +245,8 @@ impl Reader {
             let asked = match ahead.take() {
                 Some(asked) => asked,
                 None => self.ask(with, read, lease).await,
-            }?;
-            let next = plan.reads.get(number + 1).filter(|_| asked.read.as_ref().is_ok_and(Fetched::is_modest));
+            };
+            let next = plan.reads.get(number + 1).filter(|_| asked.leaves_room());
             let (written, asked) = {
                 let writing = pin!(self.write(with, read, lease, asked, summary));
                 let asking = pin!(async {
@@ -241,13 +256,14 @@ impl Reader {
                     }
                 });
                 match future::select(writing, asking).await {
-                    // What is asked ahead counts for nothing where this one fails.
                     Either::Left((written @ Ok(After::Next), asking)) => (written, asking.await),
+                    // Nothing waits for what is asked ahead where this one fails.
                     Either::Left((written, _)) => (written, None),
                     Either::Right((asked, writing)) => (writing.await, asked),
                 }
             };
-            ahead = asked;
+            // What stood in the database's way meanwhile may be gone: it is asked for again in its turn.
+            ahead = asked.filter(|asked| !asked.failed_here());
             match written {
                 Ok(After::Next) => {}
                 Ok(replan @ After::Replan(_)) => return Ok(replan),
@@ -265,9 +281,11 @@ impl Reader {
     }
 
     /// Reads one window from its source.
-    async fn ask(&self, with: &Windows<'_>, read: &Read, lease: &Lease) -> Result<Asked, WindowError> {
-        let at = self.warehouse.check_lease(with.stream, lease).await?;
-        Ok(Asked { at, read: window::fetch_window(with, read, at).await })
+    async fn ask(&self, with: &Windows<'_>, read: &Read, lease: &Lease) -> Asked {
+        match self.warehouse.check_lease(with.stream, lease).await {
+            Ok(at) => Asked::Read(at, Box::new(window::fetch_window(with, read, at).await)),
+            Err(error) => Asked::Not(error),
+        }
     }
 
     /// Writes one window under the lease, or notes why it could not be read.
@@ -279,10 +297,13 @@ impl Reader {
         asked: Asked,
         summary: &mut StreamSummary,
     ) -> Result<After, WindowError> {
-        let (stream, asked_at) = (with.stream, asked.at);
-        let done = match asked.read {
-            Ok(fetched) => window::write_window(with, read, Hold::Lease(lease), fetched).await,
-            Err(error) => Err(error),
+        let stream = with.stream;
+        let (asked_at, done) = match asked {
+            Asked::Not(error) => return Err(error.into()),
+            Asked::Read(at, fetched) => match *fetched {
+                Ok(fetched) => (at, window::write_window(with, read, Hold::Lease(lease), fetched).await),
+                Err(error) => (at, Err(error)),
+            },
         };
         match done {
             Ok(done) => {

@@ -17,7 +17,7 @@ use crate::{
     source::{ReadEnd, ReadEvent, Source, SourceError},
     warehouse::{
         Warehouse, WarehouseError,
-        incoming::{Batch, Incoming},
+        incoming::{self, Batch, Incoming},
         lease::{Claim, Lease},
         load::{Counts, WindowRead, Writer},
     },
@@ -101,17 +101,19 @@ pub struct Fetched {
     stretch: Window,
     batch: Batch,
     end: ReadEnd,
+    /// The oldest instant that the source serves, as this read knew it.
+    horizon: Option<DateTime<Utc>>,
     /// The database's time before the read began.
     asked_at: DateTime<Utc>,
 }
 
-/// Lines of a window beside which another one is read ahead: each waits in memory until it is written.
-const MODEST: u64 = 250_000;
+/// Lines of a window beside which another one is read ahead.
+const MODEST: u64 = 100_000;
 
 impl Fetched {
-    /// Whether there is room for another one beside it.
-    pub fn is_modest(&self) -> bool {
-        self.batch.fetched() <= MODEST
+    /// Whether there is room for another one beside it: reading ahead must not take it from the streams read side by side.
+    pub fn leaves_room(&self) -> bool {
+        self.batch.fetched() <= MODEST && incoming::has_room()
     }
 }
 
@@ -138,7 +140,8 @@ pub async fn fetch_window(with: &Windows<'_>, read: &Read, asked_at: DateTime<Ut
             tracing::warn!(window = %read.window, "the source has nothing where the warehouse has rows; asking once more");
             (batch, end) = fetch(source, stream, read.window, stretch, stop).await?;
         }
-        Ok(Fetched { stretch, batch, end, asked_at })
+        let horizon = source.horizon(stream.source, end.present).max(end.served_from);
+        Ok(Fetched { stretch, batch, end, horizon, asked_at })
     };
     if planted(Bug::NoDeadline) {
         return whole.await;
@@ -155,8 +158,8 @@ pub async fn write_window(
     hold: Hold<'_>,
     fetched: Fetched,
 ) -> Result<WindowDone, WindowError> {
-    let Windows { warehouse, source, settings, stream, .. } = *with;
-    let Fetched { stretch, batch, end, asked_at } = fetched;
+    let Windows { warehouse, settings, stream, .. } = *with;
+    let Fetched { stretch, batch, end, horizon, asked_at } = fetched;
     let unserved = end.served_from.and_then(|from| Window::new(stretch.start(), from.min(stretch.end())));
     let lost = match unserved {
         Some(unserved) => lost::lose(warehouse, stream, unserved).await?,
@@ -175,7 +178,7 @@ pub async fn write_window(
         window: read.window,
         stretch,
         present: through,
-        horizon: source.horizon(stream.source, end.present).max(end.served_from),
+        horizon,
         asked_at,
         complete: end.complete,
         unstable: !end.complete,

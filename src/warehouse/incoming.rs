@@ -24,6 +24,7 @@ pub(super) use batch::Meeting;
 pub(super) use entry::Entry;
 use entry::{Key, key, numbered, prefix};
 use limits::Held;
+pub use limits::has_room;
 use table::{Found, Table};
 
 use super::{

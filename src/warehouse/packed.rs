@@ -1,7 +1,7 @@
 //! A record and its lines as they wait in the log: the id first, then the record's text, then each line as
 //! [`copy::fields`] puts it, all with their lengths.
 
-use std::io;
+use std::{borrow::Cow, io};
 
 use super::{copy, spool::Log};
 use crate::domain::Line;
@@ -19,10 +19,12 @@ pub(super) struct Packed<'p> {
     lines: &'p [u8],
 }
 
-/// Packs a record into `buffer`, which is emptied before.
+/// Packs a record into `buffer`, which is emptied before. As in [`copy::fields`], what cannot be stored is left out.
 pub(super) fn pack(buffer: &mut Vec<u8>, id: &str, raw: &str, lines: &[Line]) -> io::Result<()> {
+    let without_nul =
+        |text| if str::contains(text, '\0') { Cow::Owned(text.replace('\0', "")) } else { Cow::Borrowed(text) };
     buffer.clear();
-    for part in [id, raw] {
+    for part in [without_nul(id), without_nul(raw)] {
         buffer.extend_from_slice(&length(part.len())?);
         buffer.extend_from_slice(part.as_bytes());
     }
@@ -117,6 +119,14 @@ mod tests {
                 assert!(packed.line(u16::try_from(count).unwrap()).is_err());
             }
         }
+    }
+
+    #[test]
+    fn a_nul_that_slipped_through_is_left_out() {
+        let (mut with, mut without) = (Vec::new(), Vec::new());
+        pack(&mut with, "7\0", "{\"a\":\"\0b\"}", &[]).unwrap();
+        pack(&mut without, "7", "{\"a\":\"b\"}", &[]).unwrap();
+        assert_eq!(with, without);
     }
 
     #[test]

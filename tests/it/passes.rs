@@ -13,10 +13,14 @@ use fuelsync::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::support::fleet::{Fleet, start};
+use crate::support::{
+    ends,
+    fleet::{Fleet, start},
+    until,
+};
 
 /// `end_date` or `toDate` of every request to a path, as far as the query shows it.
-fn ends(fleet: &Fleet, path: &str, name: &str) -> Vec<DateTime<Utc>> {
+fn asked_ends(fleet: &Fleet, path: &str, name: &str) -> Vec<DateTime<Utc>> {
     let seen = fleet.sandbox.requests().all();
     let queries = seen.iter().filter(|seen| seen.path.ends_with(path) && seen.status == 200);
     queries
@@ -54,7 +58,7 @@ async fn the_watermark_never_passes_what_was_asked_for_however_long_the_pass() {
     let summary = fleet.pass().await;
     going_on.await.unwrap();
     assert_eq!(summary.outcome, Outcome::Ok, "{summary:?}");
-    let asked = ends(&fleet, "/transactions", "end_date").into_iter().max().unwrap();
+    let asked = asked_ends(&fleet, "/transactions", "end_date").into_iter().max().unwrap();
     let (watermark, read_through): (DateTime<Utc>, DateTime<Utc>) = sqlx::query_as(
         "SELECT (SELECT watermark FROM fuel.checkpoint), (SELECT max(least(read_through, window_end)) FROM fuel.sync_window)",
     )
@@ -158,5 +162,26 @@ async fn a_lease_that_cannot_be_kept_is_a_failure_and_not_somebody_elses_stream(
     assert_eq!(noted.as_deref(), Some("failed"));
     // Nothing stands in the next one's way.
     assert_eq!(fleet.pass().await.outcome, Outcome::Ok);
+    fleet.is_the_truth().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_a_window_waits_to_be_written_the_next_one_is_read_and_no_third() {
+    let mut fleet = Fleet::new(800, |_| {}).await;
+    // All streams at once: none waits behind one that waits for us.
+    fleet.config.sync.workers = 8;
+    let mut other = fleet.database.connect().await;
+    // Nobody writes a sale meanwhile.
+    sqlx::raw_sql("BEGIN; LOCK TABLE fuel.transaction IN SHARE MODE").execute(&mut other).await.unwrap();
+    let process = fleet.process();
+    let passing = tokio::spawn(async move { process.pass(&CancellationToken::new()).await });
+    let asked = || fleet.sandbox.requests().count("/EvTransactions");
+    until("two windows are read", || asked() >= 2).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(asked(), 2);
+    sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
+    let pass = ends("the pass", passing).await.unwrap();
+    assert_eq!(pass.outcome, Outcome::Ok, "{pass:#?}");
+    assert!(asked() > 3, "{} windows", asked());
     fleet.is_the_truth().await;
 }

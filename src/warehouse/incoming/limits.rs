@@ -16,6 +16,11 @@ pub(super) const REJECTED: usize = 100_000;
 
 static HELD: AtomicUsize = AtomicUsize::new(0);
 
+/// Whether the reads of this process hold so little that one may be made ahead of its turn.
+pub fn has_room() -> bool {
+    HELD.load(Ordering::Relaxed) <= LINES / 3
+}
+
 /// The lines that one read holds.
 #[derive(Debug)]
 pub(super) struct Held {
