@@ -85,7 +85,7 @@ struct Shape {
 const ALEXELA: Shape =
     Shape { name: "alexela", source: SourceKind::AlexelaCard, contracts: 1, days: 140, grid: 7, connections: 1 };
 const HECONE: Shape =
-    Shape { name: "hecone", source: SourceKind::HecOne, contracts: 0, days: 140, grid: 1, connections: 1 };
+    Shape { name: "hecone", source: SourceKind::HecOne, contracts: 1, days: 140, grid: 1, connections: 1 };
 const CONTRACTS: Shape = Shape { name: "contracts", contracts: 12, connections: 2, ..ALEXELA };
 const WINDOW: Shape = Shape { name: "window", days: 28, grid: 28, ..ALEXELA };
 
