@@ -14,7 +14,7 @@ pub enum Point {
     Planned,
     /// Some records of an answer have arrived.
     RecordsArrived,
-    /// The whole answer waits in the spool.
+    /// The whole answer waits in the log.
     AnswerWhole,
     /// The writing transaction has begun.
     WriteBegun,

@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-/// Batches that may wait between the source and the spool: one at each end and one between.
+/// Batches that may wait between the source and the log: one at each end and one between.
 const QUEUE: usize = 1;
 
 /// Why a window was not written.
@@ -222,7 +222,7 @@ async fn fetch(
         Ok::<_, WarehouseError>(())
     };
     let reading = async {
-        // A spool that fails drops the receiver, which ends the reading as `Stopped`: its own error says more.
+        // A log that fails drops the receiver, which ends the reading as `Stopped`: its own error says more.
         let (end, collected) = tokio::join!(source.read(stream, stretch, events), collect);
         collected?;
         Ok::<_, WindowError>(end?)

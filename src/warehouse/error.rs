@@ -39,7 +39,7 @@ pub enum WarehouseError {
     /// The answer to COMMIT was lost, and it could not be found out what became of it.
     #[error("the answer to COMMIT was lost; the window will be read again")]
     CommitUnknown,
-    /// The spool of a large window cannot be written or read.
+    /// What waits of a large window cannot be written or read.
     #[error("the temporary file of a large window failed: {0}")]
     Spool(#[from] std::io::Error),
     /// A read brought more than is held while it waits to be written.

@@ -140,7 +140,7 @@ impl Work<'_> {
 
 impl Warehouse {
     /// Writes a window, all or nothing. What stands in the way for a moment (a deadlock, a lost connection, a lost answer
-    /// to COMMIT) is tried again from the spool, without asking the vendor again.
+    /// to COMMIT) is tried again from the log, without asking the vendor again.
     pub async fn load(&self, read: &WindowRead<'_>, batch: &Batch, limit: Duration) -> Result<Counts, WarehouseError> {
         self.write_in_time(Work::Window(read), batch, limit).await
     }

@@ -1,4 +1,4 @@
-//! One line while it waits: what is asked about it again and again. The rest is in the spool.
+//! One line while it waits: what is asked about it again and again. The rest is in the log.
 
 use sha2::{Digest, Sha256};
 
@@ -31,7 +31,7 @@ pub(in crate::warehouse) struct Entry {
     pub(super) key: Key,
     /// Of its content: the beginning of the whole digest.
     pub(super) hash: u64,
-    /// Its record in the spool.
+    /// Its record in the log.
     pub(in crate::warehouse) record: u32,
     /// Its place in the record.
     pub(super) place: u16,
