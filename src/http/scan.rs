@@ -43,31 +43,18 @@ impl Scan {
                 .iter()
                 .position(|b| matches!(b, b',' | b']' | b'}' | b':' | b'"' | b'[' | b'{') || is_space(*b))
                 .map_or(Step::More, Step::Ends),
-            Self::Text { escaped } => {
-                for (at, byte) in bytes.iter().enumerate() {
-                    // The opening quote counts as escaped: it does not end the string.
-                    if *escaped {
-                        *escaped = false;
-                    } else if *byte == b'\\' {
-                        *escaped = true;
-                    } else if *byte == b'"' {
-                        return Step::Ends(at + 1);
-                    }
-                }
-                Step::More
-            }
+            // The opening quote counts as escaped: it does not end the string.
+            Self::Text { escaped } => in_text(bytes, escaped).map_or(Step::More, Step::Ends),
             Self::Nest { depth, in_text, escaped } => {
-                for (at, byte) in bytes.iter().enumerate() {
+                let mut at = 0;
+                while let Some(byte) = bytes.get(at) {
                     if *in_text {
-                        if *escaped {
-                            *escaped = false;
-                        } else if *byte == b'\\' {
-                            *escaped = true;
-                        } else if *byte == b'"' {
-                            *in_text = false;
-                        }
+                        let Some(used) = self::in_text(&bytes[at..], escaped) else { return Step::More };
+                        *in_text = false;
+                        at += used;
                         continue;
                     }
+                    at += 1;
                     match byte {
                         b'"' => *in_text = true,
                         b'{' | b'[' => {
@@ -79,7 +66,7 @@ impl Scan {
                         b'}' | b']' => {
                             *depth -= 1;
                             if *depth == 0 {
-                                return Step::Ends(at + 1);
+                                return Step::Ends(at);
                             }
                         }
                         _ => {}
@@ -89,6 +76,30 @@ impl Scan {
             }
         }
     }
+}
+
+/// Looks for the end of a string: how many bytes belong to it when it ends here.
+fn in_text(bytes: &[u8], escaped: &mut bool) -> Option<usize> {
+    let mut at = 0;
+    if std::mem::take(escaped) {
+        if bytes.is_empty() {
+            *escaped = true;
+            return None;
+        }
+        at = 1;
+    }
+    while let Some(found) = memchr::memchr2(b'"', b'\\', &bytes[at..]) {
+        at += found + 1;
+        if bytes[at - 1] == b'"' {
+            return Some(at);
+        }
+        if at == bytes.len() {
+            *escaped = true;
+            return None;
+        }
+        at += 1;
+    }
+    None
 }
 
 /// JSON's four kinds of white space.

@@ -106,9 +106,36 @@ const RECEIPT_EMAIL: &[&str] = &[
 
 /// The class of a key, alone or together with its parent's name.
 pub(super) fn class_of(parent: Option<&str>, key: &str) -> Option<Class> {
-    // Asked for each key of each record: nothing is allocated.
-    let alone = Plain::default().with(key)?;
-    alone.class().or_else(|| Plain::default().with(parent?)?.with(key)?.class())
+    // Asked for each key of each record: nothing is allocated, and most are told by two letters.
+    let alone = || Plain::default().with(key)?.class();
+    let together = || {
+        let parent = parent.filter(|parent| may_be(parent, key))?;
+        Plain::default().with(parent)?.with(key)?.class()
+    };
+    if may_be(key, key) { alone().or_else(together) } else { together() }
+}
+
+/// Whether a name of a class may begin as the first of these does and end as the last does. A name too long for any
+/// class is none, whatever stands before it.
+fn may_be(first: &str, last: &str) -> bool {
+    /// For each first letter the last ones, each by its five lowest bits: so the case does not matter, and what is no
+    /// letter is taken for one.
+    static ENDS: LazyLock<[u32; 32]> = LazyLock::new(|| {
+        let mut ends = [0; 32];
+        for name in [CARD_NUMBER, DRIVER_NAME, LICENSE_PLATE, RECEIPT_EMAIL].into_iter().flatten() {
+            if let [first, .., last] = name.as_bytes() {
+                ends[usize::from(first & 31)] |= 1 << (last & 31);
+            }
+        }
+        ends
+    });
+    let divides = |byte: u8| !byte.is_ascii() || matches!(byte, b'_' | b'-' | b' ' | b'.');
+    match (first.as_bytes().first(), last.as_bytes().last()) {
+        (Some(first), Some(last)) if !divides(*first) && !divides(*last) => {
+            ENDS[usize::from(first & 31)] & 1 << (last & 31) != 0
+        }
+        _ => true,
+    }
 }
 
 /// A name in small letters, without what divides its words.
@@ -142,23 +169,25 @@ impl Plain {
     }
 
     fn class(&self) -> Option<Class> {
-        static CLASSES: LazyLock<Vec<(&[u8], Class)>> = LazyLock::new(|| {
-            let classes = [
+        type Named = Vec<(&'static [u8], Class)>;
+        /// The names by their length: of one length there are few, and most keys differ from them in the first letter.
+        static CLASSES: LazyLock<[Named; Plain::LONGEST + 1]> = LazyLock::new(|| {
+            let mut by_length = [const { Vec::new() }; Plain::LONGEST + 1];
+            for (class, names) in [
                 (Class::CardNumber, CARD_NUMBER),
                 (Class::DriverName, DRIVER_NAME),
                 (Class::LicensePlate, LICENSE_PLATE),
                 (Class::ReceiptEmail, RECEIPT_EMAIL),
-            ];
-            let named = |(class, names): (Class, &'static [&'static str])| {
-                names.iter().map(move |name| (name.as_bytes(), class))
-            };
-            let mut all: Vec<_> = classes.into_iter().flat_map(named).collect();
-            all.sort_unstable_by_key(|(name, _)| *name);
-            all
+            ] {
+                for name in names {
+                    by_length[name.len()].push((name.as_bytes(), class));
+                }
+            }
+            by_length
         });
         let name = &self.bytes[..self.length];
-        let at = CLASSES.binary_search_by_key(&name, |(name, _)| name).ok()?;
-        Some(CLASSES[at].1)
+        let alike = |other: &[u8]| other.first() == name.first() && other == name;
+        CLASSES[self.length].iter().find(|(other, _)| alike(other)).map(|(_, class)| *class)
     }
 }
 

@@ -4,9 +4,9 @@
 //! they stand under, at any depth, and by being equal to one found so, anywhere in the record. They are replaced in the
 //! tree that the columns are read from and spliced into the text, so that columns and `raw` always agree.
 
-use std::collections::HashSet;
+use rustc_hash::FxHashSet;
 
-use super::json::{Node, Pointer, Value, quoted, splice};
+use super::json::{Index, Node, Value, quoted, splice};
 use crate::{
     config::Rule,
     privacy::{Class, Guard, scrub},
@@ -21,19 +21,17 @@ const REPEATED_DIGITS: usize = 10;
 const LONGEST_NO_RECORD: usize = 64 * 1024;
 
 /// Replaces the personal values of a record and returns its new text. `mapped`: the pointers that feed personal
-/// columns. `fixed`: where values stand that make up the record's key; they are never altered.
-pub(super) fn protect<'p>(
+/// columns, and the class of each. `fixed`: where values stand that make up the record's key; they are never altered.
+pub(super) fn protect(
     root: &mut Node<'_>,
     text: &str,
     guard: &Guard,
-    mapped: impl IntoIterator<Item = (Class, &'p [Pointer])>,
+    mapped: Option<&Index<Class>>,
     fixed: &[usize],
 ) -> Box<str> {
     let mut work = Work { guard, done: fixed.iter().copied().collect(), edits: Vec::new(), found: Vec::new() };
-    for (class, pointers) in mapped {
-        for pointer in pointers {
-            pointer.each(root, &mut |node| work.replace(class, node));
-        }
+    if let Some(mapped) = mapped {
+        mapped.each(root, &mut |class, node| work.replace(*class, node));
     }
     work.by_name(root, None, None);
     work.found.sort_unstable_by(|a, b| b.0.len().cmp(&a.0.len()).then_with(|| a.cmp(b)));
@@ -50,7 +48,7 @@ pub(super) fn scrubbed(text: &str, guard: &Guard) -> Box<str> {
         return quoted(&format!("{}…", scrub(&text[..text.floor_char_boundary(LONGEST_NO_RECORD)]))).into_boxed_str();
     }
     let Ok(mut node) = Node::parse(text) else { return quoted(&scrub(text)).into_boxed_str() };
-    let mut work = Work { guard, done: HashSet::new(), edits: Vec::new(), found: Vec::new() };
+    let mut work = Work { guard, done: FxHashSet::default(), edits: Vec::new(), found: Vec::new() };
     work.by_name(&mut node, None, None);
     work.scrub(&node);
     splice(text, work.edits)
@@ -59,7 +57,7 @@ pub(super) fn scrubbed(text: &str, guard: &Guard) -> Box<str> {
 struct Work<'g> {
     guard: &'g Guard,
     /// Where values stand that have been decided on.
-    done: HashSet<usize>,
+    done: FxHashSet<usize>,
     edits: Vec<(std::ops::Range<usize>, String)>,
     /// Personal values found, and what stands for each.
     found: Vec<(String, String)>,
@@ -72,7 +70,8 @@ impl Work<'_> {
         }
         let Some(old) = node.scalar().map(str::to_owned) else { return };
         let new = self.guard.apply(class, &old);
-        if old.trim().chars().count() >= REPEATED {
+        // What stays as it is need not be looked for: a card that the vendor has masked already.
+        if new.as_deref() != Some(old.trim()) && old.trim().chars().count() >= REPEATED {
             self.found.push((old.trim().to_owned(), new.clone().unwrap_or_default()));
         }
         self.put(node, &old, new);
@@ -135,13 +134,14 @@ impl Work<'_> {
             Value::Array(elements) => elements.iter_mut().for_each(|element| self.repeated(element)),
             Value::Text(_) if self.done.contains(&node.span.start) => {}
             Value::Text(old) => {
-                let mut new = old.clone().into_owned();
+                let mut new = None;
                 for (personal, instead) in &self.found {
-                    if let Some(replaced) = replace_word(&new, personal, instead) {
-                        new = replaced;
+                    let text: &str = new.as_deref().unwrap_or(&**old);
+                    if let Some(replaced) = replace_word(text, personal, instead) {
+                        new = Some(replaced);
                     }
                 }
-                if new != *old {
+                if let Some(new) = new.filter(|new| **new != **old) {
                     let old = old.clone().into_owned();
                     self.put(node, &old, (!new.trim().is_empty()).then_some(new));
                 }
@@ -181,6 +181,9 @@ impl Work<'_> {
 
 /// Replaces a personal value wherever it stands as a word of its own: not inside a longer number or name.
 fn replace_word(text: &str, word: &str, instead: &str) -> Option<String> {
+    if text.len() < word.len() {
+        return None;
+    }
     let mut out = String::new();
     let mut at = 0;
     for (start, _) in text.match_indices(word) {

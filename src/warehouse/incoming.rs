@@ -28,8 +28,9 @@ pub use limits::has_room;
 use table::{Found, Table};
 
 use super::{
-    WarehouseError, copy,
-    packed::{self, Packed},
+    WarehouseError,
+    copy::{self, ContentHash},
+    packed::{self, Packed, Waiting},
     spool::{Log, Spool, Waits},
 };
 use crate::{
@@ -157,11 +158,11 @@ impl Incoming {
         let whole = self.kind.record_is_whole_transaction();
         packed::pack(&mut self.buffer, id, raw, lines)?;
         let packed = Packed::of(&self.buffer)?;
-        for ((place, line), fields) in lines.iter().enumerate().zip(packed.lines()) {
+        for ((place, line), waiting) in lines.iter().enumerate().zip(packed.lines()) {
             let key = (self.key)(id, if whole { "" } else { &line.line_id });
             let place = u16::try_from(place).map_err(io::Error::other)?;
             let outside = self.window.is_some_and(|window| !window.contains(line.occurred_at));
-            self.entries.push(Entry::new(key, &copy::content_hash(fields, packed.raw), record, place, outside));
+            self.entries.push(Entry::new(key, waiting.hash, record, place, outside));
         }
         Ok(self.records.push(&self.buffer)?)
     }
@@ -236,7 +237,7 @@ impl Incoming {
         }
         let bytes = self.records.get(entry.record as usize)?;
         let packed = Packed::of(&bytes)?;
-        Ok((packed.id.to_owned(), numbered(copy::line_id(packed.line(entry.place)?), entry.number())))
+        Ok((packed.id.to_owned(), numbered(copy::line_id(packed.line(entry.place)?.fields), entry.number())))
     }
 
     /// Numbers the lines of one id and product in an order that does not depend on the order of their arrival: by what
@@ -253,7 +254,7 @@ impl Incoming {
         for at in entries {
             let entry = self.entries[*at as usize];
             let bytes = self.records.get(entry.record as usize)?;
-            order.push((copy::identity_hash(Packed::of(&bytes)?.line(entry.place)?), entry.hash, *at));
+            order.push((copy::identity_hash(Packed::of(&bytes)?.line(entry.place)?.fields), entry.hash, *at));
         }
         order.sort_unstable();
         self.make_room(order.len());
@@ -298,8 +299,8 @@ impl Incoming {
         let entry = self.entries[at as usize];
         let bytes = self.records.get(entry.record as usize)?;
         let packed = Packed::of(&bytes)?;
-        let fields = finished(packed.line(entry.place)?, &entry);
-        let hash = prefix(&copy::content_hash(&fields, packed.raw));
+        let (fields, hash) = finished(&packed, &entry)?;
+        let hash = prefix(&hash);
         let key = (self.key)(packed.id, copy::line_id(&fields));
         let entry = &mut self.entries[at as usize];
         (entry.hash, entry.key) = (hash, key);
@@ -328,12 +329,15 @@ impl Incoming {
     }
 }
 
-/// A line's fields with what is known of it only when its answer is whole.
-fn finished<'f>(fields: &'f [u8], entry: &Entry) -> Cow<'f, [u8]> {
+/// A line's fields and the digest of its content, with what is known of it only when its answer is whole.
+fn finished<'p>(packed: &Packed<'p>, entry: &Entry) -> io::Result<(Cow<'p, [u8]>, ContentHash)> {
+    let Waiting { hash, fields } = packed.line(entry.place)?;
     if entry.number() < 2 && !entry.identical() {
-        return Cow::Borrowed(fields);
+        return Ok((Cow::Borrowed(fields), *hash));
     }
-    Cow::Owned(copy::numbered(fields, &numbered(copy::line_id(fields), entry.number()), entry.identical()))
+    let fields = copy::numbered(fields, &numbered(copy::line_id(fields), entry.number()), entry.identical());
+    let hash = copy::content_hash(&fields, packed.raw);
+    Ok((Cow::Owned(fields), hash))
 }
 
 fn number(at: usize) -> io::Result<u32> {

@@ -31,15 +31,59 @@ pub struct Entry {
     pub can_change: bool,
 }
 
+/// What is known of the table's rows of a window beside the digest of what was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Knows {
+    /// Nothing: they may be other rows than those that were read.
+    Nothing,
+    /// They are what was read, if there are as many.
+    OfTable,
+    /// They are what they were when the same was read before.
+    AsItWas,
+}
+
+impl Knows {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::OfTable => "of_table",
+            Self::AsItWas => "as_it_was",
+        }
+    }
+}
+
+/// Whether the table has exactly what was read, as it was when the same was read before.
+pub(super) async fn has_already(
+    connection: &mut PgConnection,
+    read: &WindowRead<'_>,
+    batch: &Batch,
+) -> Result<bool, WarehouseError> {
+    let known = statement::query_scalar(include_str!("sql/answer_known.sql"))
+        .bind(read.stream.source.as_str())
+        .bind(&read.stream.account)
+        .bind(read.stream.partition.as_str())
+        .bind(read.window.start())
+        .bind(read.window.end())
+        .bind(batch.digest())
+        .bind(number(batch.fetched()))
+        .fetch_one(connection)
+        .await?;
+    Ok(known)
+}
+
+fn number(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
 /// Writes the counts of a read; `Overtaken` when one that began later has been written.
 pub(super) async fn write(
     connection: &mut PgConnection,
     read: &WindowRead<'_>,
     counts: &Counts,
     batch: &Batch,
+    knows: Knows,
 ) -> Result<(), WarehouseError> {
     let is_open = read.present < read.window.end();
-    let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     let done = statement::query(include_str!("sql/write_window.sql"))
         .bind(read.stream.source.as_str())
         .bind(&read.stream.account)
@@ -60,6 +104,8 @@ pub(super) async fn write(
         .bind(read.is_full().then_some(read.present))
         .bind(read.unstable)
         .bind(if planted(Bug::NoFence) { DateTime::<Utc>::UNIX_EPOCH } else { read.asked_at })
+        .bind(knows.as_str())
+        .bind(number(counts.fetched))
         .execute(connection)
         .await?;
     if done.rows_affected() == 1 { Ok(()) } else { Err(WarehouseError::Overtaken) }

@@ -1,13 +1,28 @@
 //! A record and its lines as they wait in the log: the id first, then the record's text, then each line as
-//! [`copy::fields`] puts it, all with their lengths.
+//! [`copy::fields`] puts it, behind the digest of its content; all with their lengths.
 
 use std::{borrow::Cow, io};
 
-use super::{copy, spool::Log};
+use super::{
+    copy::{self, ContentHash},
+    spool::Log,
+};
 use crate::domain::Line;
 
 /// As much of a record holds its id, which comes first and is short.
 const HEAD: usize = 512;
+
+/// Bytes of a digest.
+const HASH: usize = size_of::<ContentHash>();
+
+/// A line as it waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Waiting<'p> {
+    /// Of its fields and the record's text.
+    pub(super) hash: &'p ContentHash,
+    /// As [`copy::fields`] puts it.
+    pub(super) fields: &'p [u8],
+}
 
 /// A record as it waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,16 +39,21 @@ pub(super) fn pack(buffer: &mut Vec<u8>, id: &str, raw: &str, lines: &[Line]) ->
     let without_nul =
         |text| if str::contains(text, '\0') { Cow::Owned(text.replace('\0', "")) } else { Cow::Borrowed(text) };
     buffer.clear();
+    let mut raw_at = 0;
     for part in [without_nul(id), without_nul(raw)] {
         buffer.extend_from_slice(&length(part.len())?);
         buffer.extend_from_slice(part.as_bytes());
+        raw_at = buffer.len() - part.len();
     }
+    let raw = raw_at..buffer.len();
     for line in lines {
         let at = buffer.len();
-        buffer.extend_from_slice(&[0; 4]);
+        buffer.extend_from_slice(&[0; 4 + HASH]);
         copy::fields(buffer, id, line);
+        let hash = copy::content_hash(&buffer[at + 4 + HASH..], &buffer[raw.clone()]);
         let length = length(buffer.len() - at - 4)?;
         buffer[at..at + 4].copy_from_slice(&length);
+        buffer[at + 4..at + 4 + HASH].copy_from_slice(&hash);
     }
     Ok(())
 }
@@ -59,18 +79,19 @@ impl<'p> Packed<'p> {
         unpacked().ok_or_else(damaged)
     }
 
-    /// The fields of its lines.
-    pub(super) fn lines(&self) -> impl Iterator<Item = &'p [u8]> + use<'p> {
+    /// Its lines.
+    pub(super) fn lines(&self) -> impl Iterator<Item = Waiting<'p>> + use<'p> {
         let mut left = self.lines;
         std::iter::from_fn(move || {
             let (line, rest) = part(left)?;
             left = rest;
-            Some(line)
+            let (hash, fields) = line.split_first_chunk()?;
+            Some(Waiting { hash, fields })
         })
     }
 
-    /// The fields of one line.
-    pub(super) fn line(&self, place: u16) -> io::Result<&'p [u8]> {
+    /// One line.
+    pub(super) fn line(&self, place: u16) -> io::Result<Waiting<'p>> {
         self.lines().nth(place.into()).ok_or_else(damaged)
     }
 }
@@ -114,7 +135,7 @@ mod tests {
                 let bytes = log.get(count).unwrap();
                 let packed = Packed::of(&bytes).unwrap();
                 assert_eq!((packed.id, packed.raw), (*id, &b"{\"a\":1.10}"[..]));
-                let keys: Vec<_> = packed.lines().map(copy::line_id).collect();
+                let keys: Vec<_> = packed.lines().map(|line| copy::line_id(line.fields)).collect();
                 assert_eq!(keys, ["a", "b", "c"][..count]);
                 assert!(packed.line(u16::try_from(count).unwrap()).is_err());
             }

@@ -20,7 +20,7 @@ use crate::support::TestDatabase;
 const LIMIT: Duration = Duration::from_mins(1);
 const LASTING: Duration = Duration::from_mins(1);
 
-struct Stage {
+pub(crate) struct Stage {
     _database: TestDatabase,
     pool: PgPool,
     warehouse: Warehouse,
@@ -28,7 +28,7 @@ struct Stage {
     lease: Lease,
 }
 
-fn at(hours: i64) -> DateTime<Utc> {
+pub(crate) fn at(hours: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_790_000_000 - 1_790_000_000 % 86_400, 0).unwrap() + TimeDelta::hours(hours)
 }
 
@@ -36,14 +36,14 @@ fn day() -> Window {
     Window::new(at(0), at(24)).unwrap()
 }
 
-fn line(line_id: &str, hours: i64, quantity: i64) -> Line {
+pub(crate) fn line(line_id: &str, hours: i64, quantity: i64) -> Line {
     Line {
         quantity: Amount::from_ten_thousandths(quantity * 10_000),
         ..Line::new(line_id, Kind::Fuel, State::Posted, at(hours))
     }
 }
 
-fn record(id: &str, lines: Vec<Line>) -> Record {
+pub(crate) fn record(id: &str, lines: Vec<Line>) -> Record {
     Record {
         id: id.into(),
         raw: format!("{{\"id\":\"{id}\",\"lines\":{}}}", lines.len()).into(),
@@ -51,13 +51,13 @@ fn record(id: &str, lines: Vec<Line>) -> Record {
     }
 }
 
-fn rejected(id: &str) -> Record {
+pub(crate) fn rejected(id: &str) -> Record {
     let why = Rejection { field: "transactionTime".into(), reason: Cow::Borrowed("is missing"), nul_removed: false };
     Record { id: id.into(), raw: format!("{{\"id\":\"{id}\"}}").into(), outcome: Outcome::Rejected(why) }
 }
 
 impl Stage {
-    async fn new(source: SourceKind) -> Self {
+    pub(crate) async fn new(source: SourceKind) -> Self {
         let database = TestDatabase::new().await;
         let settings =
             config::Config::from_text("test.toml", "[database]\nurl = \"postgres://x\"\n", std::iter::empty())
@@ -79,7 +79,7 @@ impl Stage {
         incoming.finish()
     }
 
-    async fn load(&self, records: Vec<Record>) -> Result<Counts, WarehouseError> {
+    pub(crate) async fn load(&self, records: Vec<Record>) -> Result<Counts, WarehouseError> {
         let asked_at = self.warehouse.renew_lease(&self.stream, &self.lease, LASTING).await?;
         self.load_asked_at(records, asked_at).await
     }
@@ -89,7 +89,7 @@ impl Stage {
     }
 
     /// Loads the day after.
-    async fn load_next_day(&self, records: Vec<Record>) -> Result<Counts, WarehouseError> {
+    pub(crate) async fn load_next_day(&self, records: Vec<Record>) -> Result<Counts, WarehouseError> {
         let asked_at = self.warehouse.renew_lease(&self.stream, &self.lease, LASTING).await?;
         self.load_of(Window::new(at(24), at(48)).unwrap(), records, asked_at).await
     }
@@ -114,7 +114,11 @@ impl Stage {
         self.warehouse.load(&read, &self.batch(window, records), LIMIT).await
     }
 
-    async fn rows(&self) -> Vec<(String, String, String, i32, bool)> {
+    pub(crate) async fn run(&self, sql: &'static str) {
+        sqlx::query(sql).execute(&self.pool).await.unwrap();
+    }
+
+    pub(crate) async fn rows(&self) -> Vec<(String, String, String, i32, bool)> {
         sqlx::query_as(
             "SELECT source_transaction_id, line_id, coalesce(quantity::text, '-'), version, missing_since IS NOT NULL FROM fuel.transaction ORDER BY 1, 2",
         )

@@ -13,6 +13,8 @@ mod fuzz;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod known;
+#[cfg(test)]
 mod lease;
 #[cfg(test)]
 mod load;

@@ -25,31 +25,97 @@ pub fn normalize(raw: &str, context: &Context<'_>) -> Record {
         Ok(_) => return no_object(scrubbed(&text, context.privacy), "is not a JSON object"),
         Err(error) => return no_object(scrubbed(&text, context.privacy), error.to_string()),
     };
-    let fixed: Vec<usize> = KEY.iter().filter_map(|key| root.get(key)).map(|node| node.span.start).collect();
-    let raw = protect(&mut root, &text, context.privacy, [], &fixed);
-    let id = match key_text(ID, root.get(ID)) {
+    // What the key depends on is never altered by the privacy rules.
+    let key = [Column::TransactionId, Column::TransactionTime, Column::ProductCode];
+    let row = Row::of(&root);
+    let fixed: Vec<usize> = key.into_iter().filter_map(|column| row.get(column)).map(|node| node.span.start).collect();
+    let raw = protect(&mut root, &text, context.privacy, None, &fixed);
+    let row = Row::of(&root);
+    let id = match key_text("transactionId", row.get(Column::TransactionId)) {
         Ok(id) => id,
         Err(rejection) => {
             let outcome = Outcome::Rejected(Rejection { nul_removed, ..rejection });
             return Record { id: String::new(), raw, outcome };
         }
     };
-    let outcome = match line(&root, Reader::new(nul_removed), context) {
+    let outcome = match line(&row, Reader::new(nul_removed), context) {
         Ok(line) => Outcome::Lines(vec![line]),
         Err(rejection) => Outcome::Rejected(Rejection { nul_removed, ..rejection }),
     };
     Record { id, raw, outcome }
 }
 
-const ID: &str = "transactionId";
-const TIME: &str = "transactionTime";
-const CODE: &str = "occProductCode";
-/// The fields that the key depends on: privacy rules never alter them.
-const KEY: [&str; 3] = [ID, TIME, CODE];
-/// The vendor's field table misspells it.
-const TYPE: [&str; 2] = ["occProductType", "occProdyctType"];
+macro_rules! columns {
+    ($($variant:ident = $name:literal,)*) => {
+        /// A field of a row that is read.
+        #[derive(Debug, Clone, Copy)]
+        enum Column { $(#[doc = concat!("`", $name, "`")] $variant,)* }
 
-fn line(row: &Node<'_>, reader: Reader, context: &Context<'_>) -> Result<Line, Rejection> {
+        impl Column {
+            const COUNT: usize = [$($name),*].len();
+
+            /// By its name at the vendor.
+            fn named(name: &str) -> Option<Self> {
+                match name { $($name => Some(Self::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+columns! {
+    TransactionId = "transactionId",
+    TransactionTime = "transactionTime",
+    TransactionStartTime = "transactionStartTime",
+    TransactionStatus = "transactionStatus",
+    ProductCode = "occProductCode",
+    ProductName = "occProductName",
+    ProductType = "occProductType",
+    // The vendor's field table misspells it.
+    ProductTypeMisspelt = "occProdyctType",
+    Quantity = "quantity",
+    NetPricePerUnit = "netPricePerUnit",
+    DiscountPerUnit = "discountPerUnit",
+    PricePerUnit = "pricePerUnit",
+    TotalPrice = "totalPrice",
+    VatRate = "vatRate",
+    VatAmount = "vatAmount",
+    NetAmount = "netAmount",
+    Currency = "currency",
+    StationId = "stationId",
+    TerminalId = "terminalId",
+    ChargerId = "chargerId",
+    ConnectorNumber = "connectorNumber",
+    CardNumber = "cardNumber",
+    DriverName = "driverName",
+    PlateNumber = "plateNumber",
+    ReceiptNo = "receiptNo",
+    AuthorizationCode = "authorizationCode",
+    InvoiceNo = "invoiceNo",
+    InvoiceDate = "invoiceDate",
+    StatusDate = "statusDate",
+    OdometerReadout = "odometerReadout",
+}
+
+/// A row's fields, met in one pass over its members; of doubles the last counts.
+struct Row<'n, 'a>([Option<&'n Node<'a>>; Column::COUNT]);
+
+impl<'n, 'a> Row<'n, 'a> {
+    fn of(node: &'n Node<'a>) -> Self {
+        let mut row = Self([None; Column::COUNT]);
+        for (name, member) in node.members() {
+            if let Some(column) = Column::named(name) {
+                row.0[column as usize] = Some(member);
+            }
+        }
+        row
+    }
+
+    const fn get(&self, column: Column) -> Option<&'n Node<'a>> {
+        self.0[column as usize]
+    }
+}
+
+fn line(row: &Row<'_, '_>, reader: Reader, context: &Context<'_>) -> Result<Line, Rejection> {
     let mut line = match context.stream.source {
         SourceKind::AlexelaEv => charge(row, reader)?,
         SourceKind::AlexelaCard | SourceKind::AlexelaBonus | SourceKind::HecOne => sale(row, reader, context)?,
@@ -59,27 +125,28 @@ fn line(row: &Node<'_>, reader: Reader, context: &Context<'_>) -> Result<Line, R
 }
 
 /// A row of `ContractTransactions` or `GetBonuscardTransactions`.
-fn sale(row: &Node<'_>, mut reader: Reader, context: &Context<'_>) -> Result<Line, Rejection> {
-    let occurred_at = key_time(TIME, row.get(TIME))?;
-    let product_code = match row.get(CODE) {
+fn sale(row: &Row<'_, '_>, mut reader: Reader, context: &Context<'_>) -> Result<Line, Rejection> {
+    let occurred_at = key_time("transactionTime", row.get(Column::TransactionTime))?;
+    let product_code = match row.get(Column::ProductCode) {
         Some(node) if !node.is_unknown() => {
-            let code = node.scalar().ok_or_else(|| reject(CODE, "is neither a text nor a number"))?.trim();
-            Some(short_enough(CODE, code)?.to_owned())
+            let code = node.scalar().ok_or_else(|| reject("occProductCode", "is neither a text nor a number"))?.trim();
+            Some(short_enough("occProductCode", code)?.to_owned())
         }
         _ => None,
     };
-    let mut amount = |field: &str| reader.amount(field, row.get(field));
-    let quantity = amount("quantity")?;
-    let net_unit_price = amount("netPricePerUnit")?;
-    let unit_discount = amount("discountPerUnit")?;
-    let unit_price = amount("pricePerUnit")?;
-    let gross_amount = amount("totalPrice")?;
-    let vat_rate = amount("vatRate")?;
-    let vat_amount = amount("vatAmount")?;
-    let net_amount = amount("netAmount")?;
+    let mut amount = |name: &str, column| reader.amount(name, row.get(column));
+    let quantity = amount("quantity", Column::Quantity)?;
+    let net_unit_price = amount("netPricePerUnit", Column::NetPricePerUnit)?;
+    let unit_discount = amount("discountPerUnit", Column::DiscountPerUnit)?;
+    let unit_price = amount("pricePerUnit", Column::PricePerUnit)?;
+    let gross_amount = amount("totalPrice", Column::TotalPrice)?;
+    let vat_rate = amount("vatRate", Column::VatRate)?;
+    let vat_amount = amount("vatAmount", Column::VatAmount)?;
+    let net_amount = amount("netAmount", Column::NetAmount)?;
 
-    let product_name = reader.text(row.get("occProductName"));
-    let type_node = TYPE.iter().filter_map(|key| row.get(key)).find(|node| !node.is_unknown());
+    let product_name = reader.text(row.get(Column::ProductName));
+    let types = [Column::ProductType, Column::ProductTypeMisspelt];
+    let type_node = types.into_iter().filter_map(|column| row.get(column)).find(|node| !node.is_unknown());
     let product_type = reader.text(type_node);
     let words = ProductWords {
         code: product_code.as_deref(),
@@ -93,19 +160,19 @@ fn sale(row: &Node<'_>, mut reader: Reader, context: &Context<'_>) -> Result<Lin
         Some(kind) if !found.kind_is_configured => kind,
         _ => found.kind.unwrap_or(Kind::Other),
     };
-    let invoice_no = reader.text(row.get("invoiceNo"));
+    let invoice_no = reader.text(row.get(Column::InvoiceNo));
     let state = if invoice_no.is_some() { State::Invoiced } else { State::Posted };
 
-    let mut text = |field: &str| reader.text(row.get(field));
+    let mut text = |column| reader.text(row.get(column));
     let mut line = Line {
         contract_no: context.stream.partition.contract_no().map(str::to_owned),
-        site_id: text("stationId"),
-        terminal_id: text("terminalId"),
-        card_number: text("cardNumber"),
-        driver_name: text("driverName"),
-        license_plate: text("plateNumber"),
-        receipt_no: text("receiptNo"),
-        authorization_code: text("authorizationCode"),
+        site_id: text(Column::StationId),
+        terminal_id: text(Column::TerminalId),
+        card_number: text(Column::CardNumber),
+        driver_name: text(Column::DriverName),
+        license_plate: text(Column::PlateNumber),
+        receipt_no: text(Column::ReceiptNo),
+        authorization_code: text(Column::AuthorizationCode),
         invoice_no,
         product_name,
         product_type,
@@ -119,10 +186,10 @@ fn sale(row: &Node<'_>, mut reader: Reader, context: &Context<'_>) -> Result<Lin
         vat_rate,
         vat_amount,
         gross_amount,
-        status_at: reader.time(row.get("statusDate")),
-        invoiced_at: reader.time(row.get("invoiceDate")),
-        odometer_km: reader.integer(row.get("odometerReadout")),
-        currency: reader.currency(row.get("currency")),
+        status_at: reader.time(row.get(Column::StatusDate)),
+        invoiced_at: reader.time(row.get(Column::InvoiceDate)),
+        odometer_km: reader.integer(row.get(Column::OdometerReadout)),
+        currency: reader.currency(row.get(Column::Currency)),
         ..Line::new(product_code.clone().unwrap_or_else(|| "-".to_owned()), kind, state, occurred_at)
     };
     line.product_code = product_code;
@@ -131,10 +198,10 @@ fn sale(row: &Node<'_>, mut reader: Reader, context: &Context<'_>) -> Result<Lin
 }
 
 /// A row of `EvTransactions`.
-fn charge(row: &Node<'_>, mut reader: Reader) -> Result<Line, Rejection> {
-    let occurred_at = key_time(TIME, row.get(TIME))?;
-    let quantity = reader.amount("quantity", row.get("quantity"))?;
-    let source_state = reader.text(row.get("transactionStatus"));
+fn charge(row: &Row<'_, '_>, mut reader: Reader) -> Result<Line, Rejection> {
+    let occurred_at = key_time("transactionTime", row.get(Column::TransactionTime))?;
+    let quantity = reader.amount("quantity", row.get(Column::Quantity))?;
+    let source_state = reader.text(row.get(Column::TransactionStatus));
     let state = match source_state.as_deref().map(str::to_ascii_lowercase).as_deref() {
         Some("unconfirmed") => State::Provisional,
         Some("confirmed") => State::Posted,
@@ -146,10 +213,10 @@ fn charge(row: &Node<'_>, mut reader: Reader) -> Result<Line, Rejection> {
     };
     let mut line = Line {
         source_state,
-        started_at: reader.time(row.get("transactionStartTime")),
-        site_id: reader.text(row.get("stationId")),
-        terminal_id: reader.text(row.get("chargerId")),
-        point: reader.text(row.get("connectorNumber")),
+        started_at: reader.time(row.get(Column::TransactionStartTime)),
+        site_id: reader.text(row.get(Column::StationId)),
+        terminal_id: reader.text(row.get(Column::ChargerId)),
+        point: reader.text(row.get(Column::ConnectorNumber)),
         product: Some("electricity".to_owned()),
         quantity,
         unit: Some(Unit::KilowattHour),

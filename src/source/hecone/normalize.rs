@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    pointers::{Field, List, Pointers},
+    pointers::{self, Field, List, Pointers, Said},
     state::{Paid, Word, derive},
 };
 use crate::{
@@ -11,7 +11,6 @@ use crate::{
         Amount, Flag, Kind, Line, Outcome, Record, Rejection, State,
         product::{ProductWords, unit_from_word, unit_of_kind},
     },
-    privacy::Class,
     source::{
         Context,
         fields::{Reader, judge, key_text, key_time, no_object, reject, short_enough},
@@ -33,12 +32,13 @@ pub fn normalize(raw: &str, context: &Context<'_>, pointers: &Pointers) -> Recor
         Err(error) => return no_object(scrubbed(&text, context.privacy), error.to_string()),
     };
     let fixed = key_places(&root, pointers);
-    let raw = protect(&mut root, &text, context.privacy, personal(pointers), &fixed);
-    let record = Part { node: &root, path: String::new(), pointers };
-    let id = match key_text(&record.path_of(Field::Id), record.get(Field::Id)) {
+    let raw = protect(&mut root, &text, context.privacy, Some(pointers.personal()), &fixed);
+    let record = Part::new(pointers::Part::Record, &root, String::new(), pointers);
+    let id = match key_text("", record.get(Field::Id)) {
         Ok(id) => id,
         Err(rejection) => {
-            let outcome = Outcome::Rejected(Rejection { nul_removed, ..rejection });
+            let field = record.path_of(Field::Id);
+            let outcome = Outcome::Rejected(Rejection { field, nul_removed, ..rejection });
             return Record { id: String::new(), raw, outcome };
         }
     };
@@ -47,18 +47,6 @@ pub fn normalize(raw: &str, context: &Context<'_>, pointers: &Pointers) -> Recor
         Err(rejection) => Outcome::Rejected(Rejection { nul_removed, ..rejection }),
     };
     Record { id, raw, outcome }
-}
-
-/// The fields that hold personal values; one of them feeds no column.
-const PERSONAL: [(Class, Field); 4] = [
-    (Class::CardNumber, Field::CardNumber),
-    (Class::DriverName, Field::DriverName),
-    (Class::LicensePlate, Field::LicensePlate),
-    (Class::ReceiptEmail, Field::ReceiptEmail),
-];
-
-fn personal(pointers: &Pointers) -> impl Iterator<Item = (Class, &[crate::source::json::Pointer])> {
-    PERSONAL.into_iter().map(|(class, field)| (class, pointers.of(field)))
 }
 
 /// Where the values stand that the key is made of.
@@ -77,21 +65,29 @@ fn key_places(root: &Node<'_>, pointers: &Pointers) -> Vec<usize> {
 
 /// The record, an article or a payment, in which fields are looked for.
 struct Part<'n, 'a, 'p> {
-    node: &'n Node<'a>,
+    said: Said<'n, 'a>,
     /// Its path in the record, with a slash at its end; empty for the record.
     path: String,
     pointers: &'p Pointers,
 }
 
-impl<'n, 'a> Part<'n, 'a, '_> {
+impl<'n, 'a, 'p> Part<'n, 'a, 'p> {
+    fn new(part: pointers::Part, node: &'n Node<'a>, path: String, pointers: &'p Pointers) -> Self {
+        Self { said: pointers.read(part, node), path, pointers }
+    }
+
     fn get(&self, field: Field) -> Option<&'n Node<'a>> {
-        self.pointers.find(self.node, field).map(|(_, node)| node)
+        self.said.of(field)
+    }
+
+    fn list(&self, field: Field) -> List<'p, 'n, 'a> {
+        List::of(field, self.said.found(self.pointers, field))
     }
 
     /// Where a field stands, or is looked for first.
     fn path_of(&self, field: Field) -> String {
         let first = || self.pointers.of(field).first();
-        let pointer = self.pointers.find(self.node, field).map(|(pointer, _)| pointer).or_else(first);
+        let pointer = self.said.found(self.pointers, field).map(|(pointer, _)| pointer).or_else(first);
         format!("{}{}", self.path, pointer.map_or_else(|| field.name(), |pointer| pointer.path()))
     }
 
@@ -111,12 +107,12 @@ impl<'n, 'a> Part<'n, 'a, '_> {
 
 fn lines(record: &Part<'_, '_, '_>, nul_removed: bool, context: &Context<'_>) -> Result<Vec<Line>, Rejection> {
     let mut reader = Reader::new(nul_removed);
-    let (path, elements) = match record.pointers.list(record.node, Field::Articles) {
+    let (path, elements) = match record.list(Field::Articles) {
         List::Elements(path, elements) => (path, elements),
-        List::NoList(path) => return Err(reject(&path, "is not an array of articles")),
+        List::NoList(path) => return Err(reject(path, "is not an array of articles")),
     };
     if elements.len() > ARTICLES {
-        return Err(reject(&path, "has more than 1000 articles"));
+        return Err(reject(path, "has more than 1000 articles"));
     }
     let mut articles = Vec::with_capacity(elements.len());
     for (place, node) in elements.iter().enumerate() {
@@ -124,7 +120,7 @@ fn lines(record: &Part<'_, '_, '_>, nul_removed: bool, context: &Context<'_>) ->
         if !node.is_object() {
             return Err(reject(path.trim_end_matches('/'), "is not an article: expected an object"));
         }
-        articles.push(Part { node, path, pointers: record.pointers });
+        articles.push(Part::new(pointers::Part::Article, node, path, record.pointers));
     }
     let mut whole = whole(record, &mut reader)?;
     let payments = Payments::read(record, &mut reader)?;
@@ -135,7 +131,7 @@ fn lines(record: &Part<'_, '_, '_>, nul_removed: bool, context: &Context<'_>) ->
 
     // Each line repeats what all share.
     if articles.len() * whole.size() > LINES {
-        return Err(reject(&path, "makes lines of more than 8 MiB"));
+        return Err(reject(path, "makes lines of more than 8 MiB"));
     }
     let mut lines = Vec::with_capacity(articles.len().max(1));
     let mut ids = BTreeSet::new();
@@ -169,7 +165,8 @@ const LINES: usize = 8 * 1024 * 1024;
 
 /// What all lines of a transaction share.
 fn whole(record: &Part<'_, '_, '_>, reader: &mut Reader) -> Result<Line, Rejection> {
-    let occurred_at = key_time(&record.path_of(Field::OccurredAt), record.get(Field::OccurredAt))?;
+    let occurred_at = key_time("", record.get(Field::OccurredAt))
+        .map_err(|rejection| Rejection { field: record.path_of(Field::OccurredAt), ..rejection })?;
     let mut text = |field| record.text(reader, field);
     let line = Line {
         source_state: text(Field::State),
@@ -302,16 +299,16 @@ struct Payments {
 impl Payments {
     fn read(record: &Part<'_, '_, '_>, reader: &mut Reader) -> Result<Self, Rejection> {
         let mut payments = Self { all: Vec::new(), currency: None };
-        let (path, elements) = match record.pointers.list(record.node, Field::Payments) {
+        let (path, elements) = match record.list(Field::Payments) {
             List::Elements(path, elements) => (path, elements),
-            List::NoList(path) => return Err(reject(&path, "is not an array of payments")),
+            List::NoList(path) => return Err(reject(path, "is not an array of payments")),
         };
         for (place, node) in elements.iter().enumerate() {
             let path = format!("{path}/{place}/");
             if !node.is_object() {
                 return Err(reject(path.trim_end_matches('/'), "is not a payment: expected an object"));
             }
-            let part = Part { node, path, pointers: record.pointers };
+            let part = Part::new(pointers::Part::Payment, node, path, record.pointers);
             payments.all.push(Payment {
                 state: part.word(Field::PaymentState),
                 method: part.text(reader, Field::PaymentMethod),

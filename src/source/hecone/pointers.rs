@@ -6,7 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::source::json::{Node, Pointer, Value};
+use crate::{
+    privacy::Class,
+    source::json::{Index, Node, Pointer, Value},
+};
 
 macro_rules! fields {
     ($($variant:ident = $name:literal $pointers:literal,)*) => {
@@ -127,6 +130,19 @@ impl Field {
     pub(super) fn all() -> impl Iterator<Item = Self> {
         FIELDS.iter().map(|(field, ..)| *field)
     }
+
+    /// Whether it is a list, and not a value.
+    const fn is_list(self) -> bool {
+        matches!(self, Self::Articles | Self::Payments)
+    }
+
+    /// Whether what stands there says something of the field, so that its next pointer is not asked.
+    fn is_said_by(self, node: &Node<'_>) -> bool {
+        if self.is_list() {
+            return !node.is_unknown();
+        }
+        node.scalar().is_some() || matches!(node.value, Value::Bool)
+    }
 }
 
 /// Names that the vendor's own documents use for a field, accepted in the configuration as well.
@@ -154,9 +170,24 @@ const ALIASES: &[(&str, Field)] = &[
     ("article_amount", Field::GrossAmount),
 ];
 
+/// The fields that hold personal values; one of them feeds no column.
+const PERSONAL: [(Class, Field); 4] = [
+    (Class::CardNumber, Field::CardNumber),
+    (Class::DriverName, Field::DriverName),
+    (Class::LicensePlate, Field::LicensePlate),
+    (Class::ReceiptEmail, Field::ReceiptEmail),
+];
+
 /// For each field, where it is looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pointers(Vec<Vec<Pointer>>);
+pub struct Pointers {
+    of: Vec<Vec<Pointer>>,
+    /// All pointers of a part's fields, each with its field and its place among that field's.
+    record: Index<(Field, usize)>,
+    article: Index<(Field, usize)>,
+    payment: Index<(Field, usize)>,
+    personal: Index<Class>,
+}
 
 impl Default for Pointers {
     fn default() -> Self {
@@ -174,7 +205,21 @@ impl Pointers {
                 all[field as usize] = pointers.iter().filter_map(|text| Pointer::parse(text)).collect();
             }
         }
-        Self(all)
+        let part = |part| {
+            let fields = Field::all().filter(move |field| field.part() == part);
+            Index::new(fields.flat_map(|field| {
+                let pointers = all[field as usize].iter().enumerate();
+                pointers.map(move |(place, pointer)| (pointer, (field, place)))
+            }))
+        };
+        let personal = PERSONAL.iter().flat_map(|(class, field)| all[*field as usize].iter().map(|at| (at, *class)));
+        Self {
+            record: part(Part::Record),
+            article: part(Part::Article),
+            payment: part(Part::Payment),
+            personal: Index::new(personal),
+            of: all,
+        }
     }
 
     /// Whether the configuration may use this name: one of [`Self::NAMES`], or the vendor's own name for one.
@@ -184,37 +229,79 @@ impl Pointers {
 
     /// Where a field is looked for.
     pub(crate) fn of(&self, field: Field) -> &[Pointer] {
-        &self.0[field as usize]
+        &self.of[field as usize]
+    }
+
+    /// Where personal values stand, and of which class they are.
+    pub(super) fn personal(&self) -> &Index<Class> {
+        &self.personal
+    }
+
+    /// All that a part of a record says, met in one walk.
+    pub(super) fn read<'n, 'a>(&self, part: Part, node: &'n Node<'a>) -> Said<'n, 'a> {
+        let index = match part {
+            Part::Record => &self.record,
+            Part::Article => &self.article,
+            Part::Payment => &self.payment,
+        };
+        let mut said = Said([None; FIELDS.len()]);
+        index.find(node, |(field, place), node| {
+            let before = &mut said.0[*field as usize];
+            if before.is_none_or(|(first, _)| *place < first) && field.is_said_by(node) {
+                *before = Some((*place, node));
+            }
+        });
+        said
     }
 
     /// The first pointer of a field that points at something that could be a value, and that value.
-    pub(crate) fn find<'n, 'a>(&self, part: &'n Node<'a>, field: Field) -> Option<(&Pointer, &'n Node<'a>)> {
+    pub(crate) fn find<'p, 'n, 'a>(&'p self, part: &'n Node<'a>, field: Field) -> Option<(&'p Pointer, &'n Node<'a>)> {
         self.of(field).iter().find_map(|pointer| {
-            let node = pointer.find(part)?;
-            (node.scalar().is_some() || matches!(node.value, Value::Bool)).then_some((pointer, node))
+            let node = pointer.find(part).filter(|node| field.is_said_by(node))?;
+            Some((pointer, node))
         })
     }
 
     /// The elements of `articles` or `payments`, and where they stand; nothing said counts as none.
-    pub(crate) fn list<'n, 'a>(&self, record: &'n Node<'a>, field: Field) -> List<'n, 'a> {
-        let found = self.of(field).iter().find_map(|pointer| {
-            let node = pointer.find(record).filter(|node| !node.is_unknown())?;
-            Some((pointer.path().to_owned(), node))
-        });
-        match found {
-            None => List::Elements(field.name().to_owned(), &[]),
-            Some((path, Node { value: Value::Array(elements), .. })) => List::Elements(path, elements),
-            Some((path, _)) => List::NoList(path),
-        }
+    pub(crate) fn list<'p, 'n, 'a>(&'p self, record: &'n Node<'a>, field: Field) -> List<'p, 'n, 'a> {
+        List::of(field, self.find(record, field))
+    }
+}
+
+/// What a part of a record says: for each field, which of its pointers decided, and what stands there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Said<'n, 'a>([Option<(usize, &'n Node<'a>)>; FIELDS.len()]);
+
+impl<'n, 'a> Said<'n, 'a> {
+    /// What it says of a field.
+    pub(super) fn of(&self, field: Field) -> Option<&'n Node<'a>> {
+        self.0[field as usize].map(|(_, node)| node)
+    }
+
+    /// The same, with the pointer that decided.
+    pub(super) fn found<'p>(&self, pointers: &'p Pointers, field: Field) -> Option<(&'p Pointer, &'n Node<'a>)> {
+        let (place, node) = self.0[field as usize]?;
+        Some((pointers.of(field).get(place)?, node))
     }
 }
 
 /// What stands where a list should be.
-pub(crate) enum List<'n, 'a> {
+pub(crate) enum List<'p, 'n, 'a> {
     /// A list: its path and its elements.
-    Elements(String, &'n [Node<'a>]),
+    Elements(&'p str, &'n [Node<'a>]),
     /// Something else, at this path.
-    NoList(String),
+    NoList(&'p str),
+}
+
+impl<'p, 'n, 'a> List<'p, 'n, 'a> {
+    /// Of what a field's pointers found.
+    pub(super) fn of(field: Field, found: Option<(&'p Pointer, &'n Node<'a>)>) -> Self {
+        match found {
+            None => Self::Elements(field.name(), &[]),
+            Some((pointer, Node { value: Value::Array(elements), .. })) => Self::Elements(pointer.path(), elements),
+            Some((pointer, _)) => Self::NoList(pointer.path()),
+        }
+    }
 }
 
 fn field_of(name: &str) -> Option<Field> {
@@ -277,6 +364,20 @@ mod tests {
         for record in [r#"{"site_name": "A"}"#, r#"{"siteName": "A"}"#, r#"{"site": {"name": "A"}}"#] {
             let node = Node::parse(record).unwrap();
             assert_eq!(pointers.find(&node, Field::SiteName).and_then(|(_, n)| n.scalar()), Some("A"), "{record}");
+        }
+    }
+
+    #[test]
+    fn all_at_once_is_each_alone() {
+        let record = r#"{"id":7,"state":null,"status":"x","site":{"id":1,"name":" ","siteName":"A"},"siteId":"","articles":[{"id":1}],
+            "payments":null,"point_id":true,"amount":{"x":1},"total":"1","total":"2","card":{"pan":"9"},"customer":{"odometer":5}}"#;
+        let (node, pointers) = (Node::parse(record).unwrap(), Pointers::default());
+        for part in [Part::Record, Part::Article, Part::Payment] {
+            let said = pointers.read(part, &node);
+            for field in Field::all() {
+                let alone = if field.part() == part { pointers.find(&node, field) } else { None };
+                assert_eq!(said.found(&pointers, field), alone, "{field:?}");
+            }
         }
     }
 

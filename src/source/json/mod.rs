@@ -3,18 +3,21 @@
 //! Nothing goes through a float and nothing is written anew: what has to be replaced is spliced into the text.
 
 mod clean;
+mod index;
+mod parts;
 mod pointer;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::{borrow::Cow, fmt, ops::Range};
+use std::{borrow::Cow, ops::Range};
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::failpoint::{Bug, planted};
 
 pub(crate) use clean::clean;
+pub(crate) use index::Index;
+use parts::Parts;
 pub(crate) use pointer::Pointer;
 
 /// Deepest nesting that is read.
@@ -68,41 +71,18 @@ impl<'a> Node<'a> {
         if has_too_many(text) {
             return Err(NotJson::TooMany);
         }
-        let value = text.trim_matches([' ', '\t', '\n', '\r']);
-        // What holds others is checked as it is taken apart.
-        if !value.starts_with(['{', '[']) {
-            let _: &RawValue = serde_json::from_str(value).map_err(|_| NotJson::Syntax)?;
-        }
-        Self::read(value, text, 0)
+        // Whether it is JSON is not for us to say; what is, is easily taken apart.
+        let _: &RawValue = serde_json::from_str(text).map_err(|_| NotJson::Syntax)?;
+        Parts { text, at: 0 }.value(0)
     }
 
-    fn read(text: &'a str, whole: &'a str, depth: usize) -> Result<Self, NotJson> {
-        if depth > DEPTH {
-            return Err(NotJson::TooDeep);
-        }
-        let start = text.as_ptr().addr() - whole.as_ptr().addr();
-        let value = match text.as_bytes().first() {
-            Some(b'{') => {
-                let Members(members) = serde_json::from_str(text).map_err(|_| NotJson::Syntax)?;
-                let members = members.into_iter().map(|(key, raw)| Ok((key, Self::read(raw.get(), whole, depth + 1)?)));
-                Value::Object(members.collect::<Result<_, _>>()?)
-            }
-            Some(b'[') => {
-                let Elements(elements) = serde_json::from_str(text).map_err(|_| NotJson::Syntax)?;
-                let elements = elements.into_iter().map(|raw| Self::read(raw.get(), whole, depth + 1));
-                Value::Array(elements.collect::<Result<_, _>>()?)
-            }
-            // Well-formed, as it was met in a whole document: without escapes it is what stands between the quotes.
-            Some(b'"') if !text.contains('\\') => Value::Text(Cow::Borrowed(&text[1..text.len() - 1])),
-            Some(b'"') => {
-                let Text(text) = serde_json::from_str(text).map_err(|_| NotJson::Syntax)?;
-                Value::Text(text)
-            }
-            Some(b't' | b'f') => Value::Bool,
-            Some(b'n') => Value::Null,
-            _ => Value::Number(text),
+    /// The members of an object, in their order, doubles included; nothing of what is none.
+    pub(crate) fn members(&self) -> impl Iterator<Item = (&str, &Self)> {
+        let members = match &self.value {
+            Value::Object(members) => members.as_slice(),
+            Value::Null | Value::Bool | Value::Number(_) | Value::Text(_) | Value::Array(_) => &[],
         };
-        Ok(Self { span: start..start + text.len(), value })
+        members.iter().map(|(name, node)| (&**name, node))
     }
 
     /// A member of an object; of doubles the last counts.
@@ -174,55 +154,4 @@ pub(crate) fn splice(text: &str, mut edits: Vec<(Range<usize>, String)>) -> Box<
 /// A string as JSON writes it.
 pub(crate) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
-}
-
-#[derive(serde::Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Collect;
-        impl<'de> Visitor<'de> for Collect {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::with_capacity(32);
-                while let Some((Text(key), value)) = map.next_entry()? {
-                    members.push((key, value));
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(Collect)
-    }
-}
-
-struct Elements<'a>(Vec<&'a RawValue>);
-
-impl<'de> Deserialize<'de> for Elements<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Collect;
-        impl<'de> Visitor<'de> for Collect {
-            type Value = Elements<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an array")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                let mut elements = Vec::new();
-                while let Some(value) = seq.next_element()? {
-                    elements.push(value);
-                }
-                Ok(Elements(elements))
-            }
-        }
-        deserializer.deserialize_seq(Collect)
-    }
 }

@@ -18,6 +18,11 @@ impl Pointer {
         Some(Self { parts, text: text.to_owned() })
     }
 
+    /// The names and places that it goes through.
+    pub(super) fn parts(&self) -> &[String] {
+        &self.parts
+    }
+
     /// As a path in a record, for a reader: without the first slash.
     pub(crate) fn path(&self) -> &str {
         &self.text[1..]
@@ -33,11 +38,13 @@ impl Pointer {
     }
 
     /// All that it points at: of an object's doubles at each.
+    #[cfg(test)]
     pub(crate) fn each<'a>(&self, node: &mut Node<'a>, f: &mut dyn FnMut(&mut Node<'a>)) {
         each(&self.parts, node, f);
     }
 }
 
+#[cfg(test)]
 fn each<'a>(parts: &[String], node: &mut Node<'a>, f: &mut dyn FnMut(&mut Node<'a>)) {
     let Some((part, rest)) = parts.split_first() else { return f(node) };
     match &mut node.value {

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Entry, Incoming, Reject, finished, prefix, table::Found};
 use crate::warehouse::{
+    copy::ContentHash,
     packed::{self, Packed},
     spool::Reader,
 };
@@ -56,6 +57,11 @@ impl Batch {
     /// Records that cannot be normalized.
     pub fn quarantined(&self) -> u64 {
         self.incoming.rejected.len() as u64
+    }
+
+    /// Whether it is nothing but lines of the window, each once.
+    pub(in crate::warehouse) fn is_plain(&self) -> bool {
+        self.incoming.rejected.is_empty() && self.incoming.entries.iter().all(Entry::is_plain)
     }
 
     /// A digest over the lines inside the window: over the sum of the digests of their contents, whatever their order.
@@ -189,10 +195,11 @@ pub(in crate::warehouse) struct Alike<'b> {
 pub(in crate::warehouse) struct Lines<'b>(Reader<'b>);
 
 impl Lines<'_> {
-    /// The record of an entry, and the fields of its line.
-    pub(in crate::warehouse) fn of(&mut self, entry: &Entry) -> io::Result<(Packed<'_>, Cow<'_, [u8]>)> {
+    /// The record of an entry, the fields of its line, and the digest of its content.
+    pub(in crate::warehouse) fn of(&mut self, entry: &Entry) -> io::Result<(Packed<'_>, Cow<'_, [u8]>, ContentHash)> {
         let packed = Packed::of(self.0.get(entry.record as usize)?)?;
-        Ok((packed, finished(packed.line(entry.place)?, entry)))
+        let (fields, hash) = finished(&packed, entry)?;
+        Ok((packed, fields, hash))
     }
 }
 

@@ -73,6 +73,11 @@ impl Entry {
         self.marks & OUTSIDE != 0
     }
 
+    /// Whether it stands, and inside the window.
+    pub(super) const fn is_plain(&self) -> bool {
+        self.marks & (OUTSIDE | SUPERSEDED) == 0
+    }
+
     /// Whether a later image of it stands.
     pub(super) const fn superseded(&self) -> bool {
         self.marks & SUPERSEDED != 0

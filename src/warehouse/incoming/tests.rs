@@ -43,7 +43,8 @@ fn rejected(id: &str) -> Record {
 /// What waits of an entry: id, the record's text, the fields of the line.
 fn waits(batch: &Batch, entry: &Entry) -> (String, String, Vec<u8>) {
     let mut lines = batch.lines();
-    let (packed, fields) = lines.of(entry).expect("it waits");
+    let (packed, fields, hash) = lines.of(entry).expect("it waits");
+    assert_eq!(hash, copy::content_hash(&fields, packed.raw), "the digest that waits is that of what waits");
     (packed.id.to_owned(), String::from_utf8(packed.raw.to_vec()).expect("a text"), fields.into_owned())
 }
 

@@ -118,10 +118,20 @@ pub(super) struct Found {
     pub(super) missing: u64,
 }
 
+impl Found {
+    /// The table has all of it, and nothing else.
+    pub(super) fn same(batch: &Batch) -> Self {
+        Self::all(batch, Fate::Same)
+    }
+
+    fn all(batch: &Batch, fate: Fate) -> Self {
+        Self { fates: Fates::all(batch, fate), back: RowKeys::new(), absent: RowKeys::new(), missing: 0 }
+    }
+}
+
 /// Compares; changes nothing.
 pub(super) async fn compare(tx: &mut Tx, read: &WindowRead<'_>, batch: &Batch) -> Result<Found, WarehouseError> {
-    let fates = Fates::all(batch, Fate::New);
-    let mut found = Found { fates, back: RowKeys::new(), absent: RowKeys::new(), missing: 0 };
+    let mut found = Found::all(batch, Fate::New);
     let fates = &mut found.fates.0;
     // The whole window, not only the stretch: a server may answer with more than was asked.
     let asked = Window::new(read.window.start().min(read.stretch.start()), read.window.end().max(read.stretch.end()))

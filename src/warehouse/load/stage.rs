@@ -90,8 +90,8 @@ async fn insert(
     let (mut rows, mut reader) = (copy::Rows::new(), batch.lines());
     let mut sink = connection.copy_in_raw(include_str!("../sql/insert_lines.sql")).await?;
     for entry in fates.unmet(batch) {
-        let (packed, fields) = reader.of(entry)?;
-        rows.line(&owner, &fields, &copy::content_hash(&fields, packed.raw));
+        let (_, fields, hash) = reader.of(entry)?;
+        rows.line(&owner, &fields, &hash);
         send(&mut sink, &mut rows).await?;
     }
     sink.send(rows.finish()).await?;
@@ -100,7 +100,7 @@ async fn insert(
     let (mut rows, mut reader) = (copy::Rows::new(), batch.lines());
     let mut sink = connection.copy_in_raw(include_str!("../sql/insert_records.sql")).await?;
     for entry in once_a_record(fates.unmet(batch)) {
-        let (packed, fields) = reader.of(entry)?;
+        let (packed, fields, _) = reader.of(entry)?;
         rows.record(&owner, packed.id, key_of_record(stream, &fields), packed.raw);
         send(&mut sink, &mut rows).await?;
     }
@@ -120,8 +120,8 @@ async fn stage(
     let (mut rows, mut reader) = (copy::Rows::new(), batch.lines());
     let mut sink = connection.copy_in_raw(include_str!("../sql/copy_lines.sql")).await?;
     for entry in fates.differing(batch) {
-        let (packed, fields) = reader.of(entry)?;
-        rows.staged(&fields, &copy::content_hash(&fields, packed.raw), entry.outside());
+        let (_, fields, hash) = reader.of(entry)?;
+        rows.staged(&fields, &hash, entry.outside());
         send(&mut sink, &mut rows).await?;
     }
     sink.send(rows.finish()).await?;
@@ -129,7 +129,7 @@ async fn stage(
     let (mut rows, mut reader) = (copy::Rows::new(), batch.lines());
     let mut sink = connection.copy_in_raw(include_str!("../sql/copy_records.sql")).await?;
     for entry in once_a_record(fates.differing(batch)) {
-        let (packed, fields) = reader.of(entry)?;
+        let (packed, fields, _) = reader.of(entry)?;
         rows.staged_record(packed.id, key_of_record(stream, &fields), packed.raw);
         send(&mut sink, &mut rows).await?;
     }
