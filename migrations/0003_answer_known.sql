@@ -2,4 +2,4 @@
 
 ALTER TABLE fuel.sync_window ADD COLUMN digest_seqs numeric;
 
-COMMENT ON COLUMN fuel.sync_window.digest_seqs IS 'Sum of the seq of the window''s rows when the table had exactly what the digest is of; as long as it is that, nobody has written to them. NULL when it is not known.';
+COMMENT ON COLUMN fuel.sync_window.digest_seqs IS 'Sum of the seq of the window''s rows when the table had exactly what the digest is of. While it is still that, no content of theirs was written since. NULL: not known.';

@@ -44,12 +44,12 @@ impl Scan {
                 .position(|b| matches!(b, b',' | b']' | b'}' | b':' | b'"' | b'[' | b'{') || is_space(*b))
                 .map_or(Step::More, Step::Ends),
             // The opening quote counts as escaped: it does not end the string.
-            Self::Text { escaped } => in_text(bytes, escaped).map_or(Step::More, Step::Ends),
+            Self::Text { escaped } => end_of_text(bytes, escaped).map_or(Step::More, Step::Ends),
             Self::Nest { depth, in_text, escaped } => {
                 let mut at = 0;
                 while let Some(byte) = bytes.get(at) {
                     if *in_text {
-                        let Some(used) = self::in_text(&bytes[at..], escaped) else { return Step::More };
+                        let Some(used) = end_of_text(&bytes[at..], escaped) else { return Step::More };
                         *in_text = false;
                         at += used;
                         continue;
@@ -79,7 +79,7 @@ impl Scan {
 }
 
 /// Looks for the end of a string: how many bytes belong to it when it ends here.
-fn in_text(bytes: &[u8], escaped: &mut bool) -> Option<usize> {
+fn end_of_text(bytes: &[u8], escaped: &mut bool) -> Option<usize> {
     let mut at = 0;
     if std::mem::take(escaped) {
         if bytes.is_empty() {

@@ -33,7 +33,7 @@ impl Reader {
     /// record alone.
     pub(super) fn text(&mut self, node: Option<&Node<'_>>) -> Option<String> {
         let node = node?;
-        if let Some(text) = node.scalar().map(str::trim).filter(|text| text.len() <= LONGEST_TEXT) {
+        if let Some(text) = node.scalar().map(trimmed).filter(|text| text.len() <= LONGEST_TEXT) {
             return Some(text.to_owned());
         }
         self.unless_unknown(node);
@@ -100,6 +100,13 @@ impl Reader {
             self.quality.insert(Flag::UnreadableField);
         }
     }
+}
+
+/// Without white space around it. Most texts have none, and this is asked of each.
+fn trimmed(text: &str) -> &str {
+    let is_plain = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_graphic);
+    let bytes = text.as_bytes();
+    if is_plain(bytes.first()) && is_plain(bytes.last()) { text } else { text.trim() }
 }
 
 /// A text that is part of the key: as sent, blanks and all, since the source is asked for it again.

@@ -36,8 +36,10 @@ pub struct Entry {
 pub(super) enum Knows {
     /// Nothing: they may be other rows than those that were read.
     Nothing,
-    /// They are what was read, if there are as many.
-    OfTable,
+    /// All that was read is new to the table.
+    New,
+    /// The comparison found them to be what was read; the sum of their `seq` then.
+    Compared(i128),
     /// They are what they were when the same was read before.
     AsItWas,
 }
@@ -46,8 +48,16 @@ impl Knows {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
-            Self::OfTable => "of_table",
+            Self::New => "new",
+            Self::Compared(_) => "compared",
             Self::AsItWas => "as_it_was",
+        }
+    }
+
+    fn seqs(self) -> Option<String> {
+        match self {
+            Self::Compared(seqs) => Some(seqs.to_string()),
+            Self::Nothing | Self::New | Self::AsItWas => None,
         }
     }
 }
@@ -105,7 +115,7 @@ pub(super) async fn write(
         .bind(read.unstable)
         .bind(if planted(Bug::NoFence) { DateTime::<Utc>::UNIX_EPOCH } else { read.asked_at })
         .bind(knows.as_str())
-        .bind(number(counts.fetched))
+        .bind(knows.seqs())
         .execute(connection)
         .await?;
     if done.rows_affected() == 1 { Ok(()) } else { Err(WarehouseError::Overtaken) }

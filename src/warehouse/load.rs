@@ -261,7 +261,9 @@ async fn write_window(tx: &mut Tx, read: &WindowRead<'_>, batch: &Batch) -> Resu
     let (source, account) = (read.stream.source.as_str(), read.stream.account.as_str());
     // Only a whole answer of the window's own lines can be what the table has of it.
     let is_plain = read.complete && read.is_full() && batch.is_plain() && batch.fetched() > 0;
-    let has_already = is_plain && !planted(Bug::AlwaysWrite) && super::ledger::has_already(tx, read, batch).await?;
+    // A backfill is asked for by hand, perhaps to mend what was done by hand: it compares.
+    let may_be_known = is_plain && matches!(read.writer, Writer::Pass { .. }) && !planted(Bug::AlwaysWrite);
+    let has_already = may_be_known && super::ledger::has_already(tx, read, batch).await?;
     let mut found = if has_already { compare::Found::same(batch) } else { compare::compare(tx, read, batch).await? };
     let mut counts = Counts {
         fetched: batch.fetched(),
@@ -314,12 +316,11 @@ async fn write_window(tx: &mut Tx, read: &WindowRead<'_>, batch: &Batch) -> Resu
     if !counts.add_up() {
         return Err(WarehouseError::Counts(format!("{counts:?}")));
     }
-    let knows = if has_already {
-        Knows::AsItWas
-    } else if is_plain && counts.missing == 0 && found.absent.is_empty() {
-        Knows::OfTable
-    } else {
-        Knows::Nothing
+    let knows = match found.seqs_of_exactly(counts.fetched) {
+        _ if has_already => Knows::AsItWas,
+        Some(seqs) if is_plain => Knows::Compared(seqs),
+        None if is_plain && found.rows == 0 && counts.inserted == counts.fetched => Knows::New,
+        Some(_) | None => Knows::Nothing,
     };
     super::ledger::write(tx, read, &counts, batch, knows).await?;
     reached(Point::LedgerWritten);

@@ -71,6 +71,32 @@ async fn a_row_that_was_written_since_is_compared() {
 }
 
 #[tokio::test]
+async fn a_row_that_was_absent_once_is_no_longer_when_it_is_met() {
+    let stage = Stage::new(SOURCE).await;
+    stage.load(sales([1, 2, 3])).await.unwrap();
+    // As the read of another window that reaches into this one leaves it: without a new seq.
+    stage.run("UPDATE fuel.transaction SET absent_reads = 1 WHERE source_transaction_id = '1'").await;
+    stage.load(sales([1, 2, 3])).await.unwrap();
+    let absent = "SELECT count(*) FROM fuel.transaction WHERE absent_reads > 0";
+    assert_eq!(stage.scalar(absent).await, 0);
+    stage.run("UPDATE fuel.transaction SET missing_since = now() WHERE source_transaction_id = '1'").await;
+    assert_eq!(stage.load(sales([1, 2, 3])).await.unwrap().updated, 1, "it is back");
+}
+
+#[tokio::test]
+async fn what_was_changed_is_compared_once_more_and_then_known() {
+    let stage = Stage::new(SOURCE).await;
+    stage.load(sales([1, 2, 3])).await.unwrap();
+    stage.load(sales([1, 2, 4])).await.unwrap();
+    let known = "SELECT count(*) FROM fuel.sync_window WHERE digest_seqs IS NOT NULL";
+    assert_eq!(stage.scalar(known).await, 0);
+    stage.load(sales([1, 2, 4])).await.unwrap();
+    assert_eq!(stage.scalar(known).await, 1);
+    tamper(&stage).await;
+    assert_eq!(stage.load(sales([1, 2, 4])).await.unwrap().unchanged, 3);
+}
+
+#[tokio::test]
 async fn an_answer_with_anything_else_in_it_is_compared_each_time() {
     let neighbours = || record("7", vec![line("1", 30, 7)]);
     for other in [rejected("x"), neighbours()] {

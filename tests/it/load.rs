@@ -134,7 +134,7 @@ impl Stage {
             .unwrap()
     }
 
-    async fn scalar(&self, sql: &'static str) -> i64 {
+    pub(crate) async fn scalar(&self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql).fetch_one(&self.pool).await.unwrap()
     }
 }

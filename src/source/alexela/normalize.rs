@@ -31,7 +31,7 @@ pub fn normalize(raw: &str, context: &Context<'_>) -> Record {
     let fixed: Vec<usize> = key.into_iter().filter_map(|column| row.get(column)).map(|node| node.span.start).collect();
     let raw = protect(&mut root, &text, context.privacy, None, &fixed);
     let row = Row::of(&root);
-    let id = match key_text("transactionId", row.get(Column::TransactionId)) {
+    let id = match key_text(Column::TransactionId.name(), row.get(Column::TransactionId)) {
         Ok(id) => id,
         Err(rejection) => {
             let outcome = Outcome::Rejected(Rejection { nul_removed, ..rejection });
@@ -53,6 +53,11 @@ macro_rules! columns {
 
         impl Column {
             const COUNT: usize = [$($name),*].len();
+
+            /// Its name at the vendor.
+            const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
 
             /// By its name at the vendor.
             fn named(name: &str) -> Option<Self> {
@@ -126,23 +131,26 @@ fn line(row: &Row<'_, '_>, reader: Reader, context: &Context<'_>) -> Result<Line
 
 /// A row of `ContractTransactions` or `GetBonuscardTransactions`.
 fn sale(row: &Row<'_, '_>, mut reader: Reader, context: &Context<'_>) -> Result<Line, Rejection> {
-    let occurred_at = key_time("transactionTime", row.get(Column::TransactionTime))?;
+    let occurred_at = key_time(Column::TransactionTime.name(), row.get(Column::TransactionTime))?;
     let product_code = match row.get(Column::ProductCode) {
         Some(node) if !node.is_unknown() => {
-            let code = node.scalar().ok_or_else(|| reject("occProductCode", "is neither a text nor a number"))?.trim();
-            Some(short_enough("occProductCode", code)?.to_owned())
+            let code = node
+                .scalar()
+                .ok_or_else(|| reject(Column::ProductCode.name(), "is neither a text nor a number"))?
+                .trim();
+            Some(short_enough(Column::ProductCode.name(), code)?.to_owned())
         }
         _ => None,
     };
-    let mut amount = |name: &str, column| reader.amount(name, row.get(column));
-    let quantity = amount("quantity", Column::Quantity)?;
-    let net_unit_price = amount("netPricePerUnit", Column::NetPricePerUnit)?;
-    let unit_discount = amount("discountPerUnit", Column::DiscountPerUnit)?;
-    let unit_price = amount("pricePerUnit", Column::PricePerUnit)?;
-    let gross_amount = amount("totalPrice", Column::TotalPrice)?;
-    let vat_rate = amount("vatRate", Column::VatRate)?;
-    let vat_amount = amount("vatAmount", Column::VatAmount)?;
-    let net_amount = amount("netAmount", Column::NetAmount)?;
+    let mut amount = |column: Column| reader.amount(column.name(), row.get(column));
+    let quantity = amount(Column::Quantity)?;
+    let net_unit_price = amount(Column::NetPricePerUnit)?;
+    let unit_discount = amount(Column::DiscountPerUnit)?;
+    let unit_price = amount(Column::PricePerUnit)?;
+    let gross_amount = amount(Column::TotalPrice)?;
+    let vat_rate = amount(Column::VatRate)?;
+    let vat_amount = amount(Column::VatAmount)?;
+    let net_amount = amount(Column::NetAmount)?;
 
     let product_name = reader.text(row.get(Column::ProductName));
     let types = [Column::ProductType, Column::ProductTypeMisspelt];
@@ -199,8 +207,8 @@ fn sale(row: &Row<'_, '_>, mut reader: Reader, context: &Context<'_>) -> Result<
 
 /// A row of `EvTransactions`.
 fn charge(row: &Row<'_, '_>, mut reader: Reader) -> Result<Line, Rejection> {
-    let occurred_at = key_time("transactionTime", row.get(Column::TransactionTime))?;
-    let quantity = reader.amount("quantity", row.get(Column::Quantity))?;
+    let occurred_at = key_time(Column::TransactionTime.name(), row.get(Column::TransactionTime))?;
+    let quantity = reader.amount(Column::Quantity.name(), row.get(Column::Quantity))?;
     let source_state = reader.text(row.get(Column::TransactionStatus));
     let state = match source_state.as_deref().map(str::to_ascii_lowercase).as_deref() {
         Some("unconfirmed") => State::Provisional,

@@ -100,14 +100,14 @@ impl<'a> Node<'a> {
             Value::Number(digits) => *digits,
             Value::Null | Value::Bool | Value::Array(_) | Value::Object(_) => return None,
         };
-        (!text.trim().is_empty()).then_some(text)
+        (!is_blank(text)).then_some(text)
     }
 
     /// Whether nothing is said: `null`, or a blank string.
     pub(crate) fn is_unknown(&self) -> bool {
         match &self.value {
             Value::Null => true,
-            Value::Text(text) => text.trim().is_empty(),
+            Value::Text(text) => is_blank(text),
             Value::Bool | Value::Number(_) | Value::Array(_) | Value::Object(_) => false,
         }
     }
@@ -116,6 +116,11 @@ impl<'a> Node<'a> {
     pub(crate) const fn is_object(&self) -> bool {
         matches!(self.value, Value::Object(_))
     }
+}
+
+/// Whether there is nothing but white space. Most texts begin with something else, and this is asked of each.
+fn is_blank(text: &str) -> bool {
+    !text.as_bytes().first().is_some_and(u8::is_ascii_graphic) && text.trim().is_empty()
 }
 
 /// Whether a text holds more values than are read. A value takes a byte and what divides it from the next another, so
@@ -153,5 +158,8 @@ pub(crate) fn splice(text: &str, mut edits: Vec<(Range<usize>, String)>) -> Box<
 
 /// A string as JSON writes it.
 pub(crate) fn quoted(text: &str) -> String {
+    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+        return format!("\"{text}\"");
+    }
     serde_json::Value::from(text).to_string()
 }

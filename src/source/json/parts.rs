@@ -40,12 +40,12 @@ impl<'a> Parts<'a> {
     }
 
     fn members(&mut self, depth: usize) -> Result<Vec<(Cow<'a, str>, Node<'a>)>, NotJson> {
-        // A record has some thirty; what stands in one has few.
-        let mut members = Vec::with_capacity(if depth == 0 { 32 } else { 8 });
         self.at += 1;
         if self.take_if(b'}')? {
-            return Ok(members);
+            return Ok(Vec::new());
         }
+        // A record has some thirty; what stands in one has few.
+        let mut members = Vec::with_capacity(if depth == 0 { 32 } else { 4 });
         loop {
             self.next()?;
             let name = self.string()?;

@@ -116,6 +116,10 @@ pub(super) struct Found {
     pub(super) absent: RowKeys,
     /// Lines of the stretch already marked missing, and still so.
     pub(super) missing: u64,
+    /// How many rows the table has that are as they were read, and the sum of their `seq`.
+    pub(super) same: (u64, i128),
+    /// How many it has in all.
+    pub(super) rows: u64,
 }
 
 impl Found {
@@ -125,7 +129,20 @@ impl Found {
     }
 
     fn all(batch: &Batch, fate: Fate) -> Self {
-        Self { fates: Fates::all(batch, fate), back: RowKeys::new(), absent: RowKeys::new(), missing: 0 }
+        Self {
+            fates: Fates::all(batch, fate),
+            back: RowKeys::new(),
+            absent: RowKeys::new(),
+            missing: 0,
+            same: (0, 0),
+            rows: 0,
+        }
+    }
+
+    /// The sum of the rows' `seq`, where the table has exactly these lines and none was absent.
+    pub(super) fn seqs_of_exactly(&self, lines: u64) -> Option<i128> {
+        let (same, seqs) = self.same;
+        (same == lines && self.rows == lines && self.back.is_empty()).then_some(seqs)
     }
 }
 
@@ -146,11 +163,14 @@ pub(super) async fn compare(tx: &mut Tx, read: &WindowRead<'_>, batch: &Batch) -
     while let Some(row) = rows.try_next().await? {
         let (id, line_id): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);
         let (hash, absent_reads, is_missing): (&[u8], i16, bool) = (row.try_get(2)?, row.try_get(3)?, row.try_get(4)?);
+        found.rows += 1;
         match batch.meet(id, line_id, hash)? {
             Meeting::Same(at) if !is_missing && !planted(Bug::AlwaysWrite) => {
                 if fates[at] == Fate::New {
                     fates[at] = Fate::Same;
                 }
+                found.same.0 += 1;
+                found.same.1 += i128::from(row.try_get::<i64, _>(6)?);
                 if absent_reads > 0 {
                     found.back.push(id, line_id)?;
                 }

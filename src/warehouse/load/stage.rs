@@ -180,11 +180,18 @@ async fn upsert(connection: &mut PgConnection, stream: &StreamId) -> Result<Writ
         .execute(&mut *connection)
         .await?;
     if whole {
-        statement::query(include_str!("../sql/remove_lines.sql"))
+        let any: bool = statement::query_scalar(include_str!("../sql/any_to_remove.sql"))
             .bind(source)
             .bind(account)
-            .execute(&mut *connection)
+            .fetch_one(&mut *connection)
             .await?;
+        if any {
+            statement::query(include_str!("../sql/remove_lines.sql"))
+                .bind(source)
+                .bind(account)
+                .execute(&mut *connection)
+                .await?;
+        }
     }
     let written = statement::query(include_str!("../sql/upsert_lines.sql"))
         .bind(source)

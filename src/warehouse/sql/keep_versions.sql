@@ -9,12 +9,20 @@ SELECT
     (to_jsonb(t) - 'absent_reads')
         || CASE WHEN r.raw::text IS DISTINCT FROM sr.raw::text THEN jsonb_build_object('raw', fuel.as_jsonb(r.raw)) ELSE '{}' END
 FROM pg_temp.stage s
-JOIN fuel.transaction t ON t.source = $1 AND t.account = $2
-    AND t.source_transaction_id = s.source_transaction_id AND t.line_id = s.line_id
+CROSS JOIN LATERAL (
+    SELECT t.* FROM fuel.transaction t
+    WHERE t.source = $1 AND t.account = $2
+        AND t.source_transaction_id = s.source_transaction_id AND t.line_id = s.line_id
+    LIMIT 1
+) AS t
 LEFT JOIN pg_temp.stage_record sr ON sr.source_transaction_id = s.source_transaction_id
     AND sr.line_id = CASE WHEN $3 THEN '-' ELSE s.line_id END
-LEFT JOIN fuel.record r ON r.source = $1 AND r.account = $2 AND r.source_transaction_id = s.source_transaction_id
-    AND r.line_id = CASE WHEN $3 THEN '-' ELSE s.line_id END
+LEFT JOIN LATERAL (
+    SELECT r.raw FROM fuel.record r
+    WHERE r.source = $1 AND r.account = $2 AND r.source_transaction_id = s.source_transaction_id
+        AND r.line_id = CASE WHEN $3 THEN '-' ELSE s.line_id END
+    LIMIT 1
+) AS r ON true
 CROSS JOIN LATERAL (
     SELECT array_agg(key ORDER BY key) AS columns
     FROM jsonb_each(to_jsonb(t)) AS old (key, value)

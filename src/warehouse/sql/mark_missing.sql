@@ -1,11 +1,18 @@
 -- Lines that a complete read did not have: the second time in a row they are marked, with their image kept.
 WITH absent AS (
-    SELECT t.* FROM fuel.transaction t
-    JOIN unnest($3::text[], $4::text[]) AS a (source_transaction_id, line_id)
-        ON t.source = $1 AND t.account = $2 AND t.source_transaction_id = a.source_transaction_id AND t.line_id = a.line_id
-    WHERE t.missing_since IS NULL
-    ORDER BY t.source_transaction_id, t.line_id
-    FOR UPDATE OF t
+    SELECT t.*
+    FROM (
+        SELECT source_transaction_id, line_id FROM unnest($3::text[], $4::text[]) AS a (source_transaction_id, line_id)
+        ORDER BY source_transaction_id, line_id
+    ) AS a
+    CROSS JOIN LATERAL (
+        SELECT t.* FROM fuel.transaction t
+        WHERE t.source = $1 AND t.account = $2
+            AND t.source_transaction_id = a.source_transaction_id AND t.line_id = a.line_id
+            AND t.missing_since IS NULL
+        LIMIT 1
+        FOR UPDATE
+    ) AS t
 ), kept AS (
     INSERT INTO fuel.transaction_version
         (source, account, source_transaction_id, line_id, version, operation, changed_columns, row_before)
