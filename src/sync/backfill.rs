@@ -5,7 +5,7 @@
 //! share one. A daemon sees what it read in the same ledger.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
@@ -51,12 +51,20 @@ pub struct Todo {
 }
 
 /// What of a stretch is to be read: rows of the ledger that were not read to their end, and grid cells where it has none.
-pub fn windows(stretch: Window, grid: Grid, ledger: &[Entry], present: DateTime<Utc>, again: bool) -> Todo {
+/// `again`: those, too, that were not read whole since then, by the source's clock.
+pub fn windows(
+    stretch: Window,
+    grid: Grid,
+    ledger: &[Entry],
+    present: DateTime<Utc>,
+    again: Option<DateTime<Utc>>,
+) -> Todo {
     let mut todo = Todo::default();
     for entry in ledger.iter().filter(|entry| entry.window.intersect(&stretch).is_some()) {
         let end = entry.window.end().min(stretch.end()).min(present);
         let is_read = entry.read_through.is_some_and(|read| read >= end);
-        match (is_read && !again, entry.is_claimed) {
+        let is_recent = again.is_none_or(|since| entry.full_read_at.is_some_and(|read| read >= since));
+        match (is_read && is_recent, entry.is_claimed) {
             (true, _) => {}
             (false, true) => todo.held += 1,
             (false, false) => todo.due.push(entry.window),
@@ -148,6 +156,14 @@ async fn round(streams: &mut [Loading], mut work: Vec<(usize, Window)>, workers:
                 loading.summary.gaps.extend(done.lost);
             }
             Ok(Worked::Lost(lost)) => loading.summary.gaps.extend(lost),
+            // What was written is younger. Where it is the whole window, the next round leaves it out.
+            Ok(Worked::Overtaken(error)) => {
+                let times = loading.overtaken.entry(window).or_default();
+                *times += 1;
+                if *times >= OVERTAKEN {
+                    loading.fail(&error);
+                }
+            }
             Ok(Worked::Nothing) => {}
             Err(error) => loading.fail(&error),
         }
@@ -159,20 +175,35 @@ enum Worked {
     Written(window::WindowDone),
     /// The source no longer serves a part of it: this was newly found to be lost.
     Lost(Vec<Window>),
+    /// A read that began later was written before.
+    Overtaken(WindowError),
     /// Another worker has it, or nothing of it is there to be read.
     Nothing,
 }
+
+/// Times that a window is read because a younger read of a part of it was written before.
+const OVERTAKEN: u32 = 20;
 
 /// A stream being loaded.
 struct Loading {
     reader: Reader,
     summary: StreamSummary,
     done: HashSet<Window>,
+    /// How often a window was overtaken.
+    overtaken: HashMap<Window, u32>,
+    /// The source's time when the backfill began.
+    began: Option<DateTime<Utc>>,
 }
 
 impl Loading {
     fn new(reader: Reader, stream: StreamId) -> Self {
-        Self { reader, summary: StreamSummary::new(stream), done: HashSet::new() }
+        Self {
+            reader,
+            summary: StreamSummary::new(stream),
+            done: HashSet::new(),
+            overtaken: HashMap::new(),
+            began: None,
+        }
     }
 
     fn goes_on(&self) -> bool {
@@ -192,7 +223,10 @@ impl Loading {
 
     async fn plan(&mut self, asked: Stretch) -> Result<Todo, WindowError> {
         let stream = self.summary.stream.clone();
-        let mut todo = plan(&self.reader, &stream, asked, &mut self.summary).await?;
+        self.reader.source.settle_clock().await?;
+        let began = *self.began.get_or_insert_with(|| self.reader.source.present());
+        let again = asked.again.then_some(began);
+        let mut todo = plan(&self.reader, &stream, asked, again, &mut self.summary).await?;
         todo.due.retain(|window| !self.done.contains(window));
         Ok(todo)
     }
@@ -203,9 +237,9 @@ async fn plan(
     reader: &Reader,
     stream: &StreamId,
     asked: Stretch,
+    again: Option<DateTime<Utc>>,
     summary: &mut StreamSummary,
 ) -> Result<Todo, WindowError> {
-    reader.source.settle_clock().await?;
     let present = reader.source.present();
     let Some(wanted) = Window::new(asked.from, asked.to.unwrap_or(present).min(present)) else {
         return Ok(Todo::default());
@@ -227,7 +261,7 @@ async fn plan(
     let from = horizon.map_or(wanted.start(), |horizon| wanted.start().max(horizon));
     let from = gaps.iter().filter(|gap| gap.start() <= from).map(Window::end).fold(from, DateTime::max);
     let Some(served) = Window::new(from, wanted.end()) else { return Ok(Todo::default()) };
-    Ok(windows(served, reader.grid, &ledger, present, asked.again))
+    Ok(windows(served, reader.grid, &ledger, present, again))
 }
 
 /// Claims a window, reads it and writes it.
@@ -270,7 +304,8 @@ async fn one(
             // Given back at once; were it not, it would expire by itself.
             let _ = reader.warehouse.release_claim(stream, window, &claim).await;
             match error.disposition() {
-                Disposition::Drop | Disposition::LeaveStream => Ok(Worked::Nothing),
+                Disposition::Drop => Ok(Worked::Overtaken(error)),
+                Disposition::LeaveStream => Ok(Worked::Nothing),
                 Disposition::NextPass => {
                     if let Err(noting) =
                         reader.warehouse.note_failure(stream, window, asked_at, &error.to_string()).await
@@ -310,3 +345,6 @@ async fn keep(reader: &Reader, stream: &StreamId, window: Window) -> WarehouseEr
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
