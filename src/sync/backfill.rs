@@ -51,7 +51,7 @@ pub struct Todo {
 }
 
 /// What of a stretch is to be read: rows of the ledger that were not read to their end, and grid cells where it has none.
-/// `again`: those, too, that were not read whole since then, by the source's clock.
+/// `again`: those, too, that were not read whole after then, by the source's clock.
 pub fn windows(
     stretch: Window,
     grid: Grid,
@@ -63,7 +63,7 @@ pub fn windows(
     for entry in ledger.iter().filter(|entry| entry.window.intersect(&stretch).is_some()) {
         let end = entry.window.end().min(stretch.end()).min(present);
         let is_read = entry.read_through.is_some_and(|read| read >= end);
-        let is_recent = again.is_none_or(|since| entry.full_read_at.is_some_and(|read| read >= since));
+        let is_recent = again.is_none_or(|since| entry.full_read_at.is_some_and(|read| read > since));
         match (is_read && is_recent, entry.is_claimed) {
             (true, _) => {}
             (false, true) => todo.held += 1,

@@ -37,7 +37,7 @@ fn what_was_read_is_left_out_and_what_is_not_in_the_ledger_is_cut_by_the_grid() 
 /// A daemon that reads the same windows all the time must not keep a backfill from its end.
 #[test]
 fn again_means_whole_since_the_backfill_began_by_whomever() {
-    let ledger = [entry(0, 24, Some(79)), entry(24, 48, Some(80)), entry(48, 72, None)];
+    let ledger = [entry(0, 24, Some(80)), entry(24, 48, Some(81)), entry(48, 72, None)];
     assert_eq!(due(&ledger, Some(80)), [window(0, 24), window(48, 72)]);
     assert_eq!(due(&ledger, None), []);
 }
