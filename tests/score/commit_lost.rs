@@ -157,7 +157,11 @@ async fn state(pool: &PgPool) -> Vec<(String, i64, Option<String>)> {
             "source, account, source_transaction_id, line_id, version",
             "version_id seq row_before replaced_at",
         ),
-        ("sync_window", "source, account, partition, window_start", "first_read_at last_read_at final_at asked_at"),
+        (
+            "sync_window",
+            "source, account, partition, window_start",
+            "first_read_at last_read_at final_at asked_at digest_seqs",
+        ),
         ("checkpoint", "source, account, partition", "epoch updated_at last_pass_at seen_at"),
         ("quarantine", "source, account, source_transaction_id, reason", "id first_seen_at last_seen_at resolved_at"),
         ("gap", "source, account, partition, gap_start", "recorded_at"),
