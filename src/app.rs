@@ -147,21 +147,24 @@ impl App {
     }
 
     fn alexela_normalizer(&self) -> Normalizer {
-        let (products, privacy) = self.rules();
-        Arc::new(move |stream, present, raw| {
+        let (products, privacy, rules) = self.rules();
+        Normalizer::new(&rules, move |stream, present, raw| {
             alexela::normalize(raw, &Context { stream, present, products: &products, privacy: &privacy })
         })
     }
 
     fn hecone_normalizer(&self, account: &crate::config::HecOne) -> Normalizer {
-        let (products, privacy) = self.rules();
+        let (products, privacy, rules) = self.rules();
         let pointers = hecone::Pointers::new(&account.fields);
-        Arc::new(move |stream, present, raw| {
+        Normalizer::new(&format!("{rules} {:?}", account.fields), move |stream, present, raw| {
             hecone::normalize(raw, &Context { stream, present, products: &products, privacy: &privacy }, &pointers)
         })
     }
 
-    fn rules(&self) -> (ProductRules, Guard) {
-        (ProductRules::new(self.config.products.clone()), Guard::new(&self.config.privacy))
+    /// The rules of the configuration, and all of them in words.
+    fn rules(&self) -> (ProductRules, Guard, String) {
+        let (products, privacy) = (&self.config.products, Guard::new(&self.config.privacy));
+        let words = format!("{products:?} {}", privacy.in_words());
+        (ProductRules::new(products.clone()), privacy, words)
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::{Exit, Failure, Global, args::PreviewArgs, output, start};
 use crate::{
     domain::{Line, Outcome, Partition, Record, SourceKind, StreamId, Window},
-    source::{Disposition, ReadEvent, Source, SourceError, alexela, hecone},
+    source::{Brought, Disposition, Known, ReadEvent, Source, SourceError, alexela, hecone},
     sync::pass::Account,
 };
 
@@ -103,7 +103,7 @@ async fn first(source: &dyn Source, stream: &StreamId, stretch: Window) -> Resul
         let mut records = Vec::new();
         while let Some(event) = incoming.recv().await {
             match event {
-                ReadEvent::Records(more) => records.extend(more),
+                ReadEvent::Records(more) => records.extend(more.into_iter().filter_map(Brought::into_record)),
                 ReadEvent::Restart => records.clear(),
                 ReadEvent::Complete => break,
             }
@@ -115,7 +115,8 @@ async fn first(source: &dyn Source, stream: &StreamId, stretch: Window) -> Resul
         // Dropping the receiver ends the reading.
         records
     };
-    let (read, records) = tokio::join!(source.read(stream, stretch, events), collect);
+    let nothing = Known::nothing();
+    let (read, records) = tokio::join!(source.read(stream, stretch, &nothing, events), collect);
     match read {
         Ok(_) | Err(SourceError::Stopped) => Ok(records),
         Err(error) if records.is_empty() => Err(error),

@@ -87,6 +87,7 @@ impl From<WarehouseError> for Failure {
             | WarehouseError::Overtaken
             | WarehouseError::Counts(_)
             | WarehouseError::Spool(_)
+            | WarehouseError::NotKept
             | WarehouseError::TooMuch(_)
             | WarehouseError::Database { .. } => "What was committed stays; the next run goes on there.",
         };

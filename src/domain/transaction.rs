@@ -3,7 +3,10 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{amount::Amount, quality::Quality};
+use super::{
+    amount::Amount,
+    quality::{Flag, Quality},
+};
 
 macro_rules! words {
     ($(#[$top:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)* }) => {
@@ -218,6 +221,12 @@ impl Line {
             currency: None,
             quality: Quality::new(),
         }
+    }
+
+    /// Whether it says something of the read that brought it: the same record, read at another time or among pages that do
+    /// not move, comes to another line.
+    pub fn depends_on_the_read(&self) -> bool {
+        [Flag::FutureTime, Flag::UnstableWindow].iter().any(|flag| self.quality.contains(flag))
     }
 
     /// About as many bytes as it takes in memory, its texts included.

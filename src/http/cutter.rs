@@ -121,31 +121,48 @@ impl Cutter {
 
     /// Takes the next bytes of the document and gives each record that they end.
     pub fn push(&mut self, bytes: &[u8], mut record: impl FnMut(&str)) -> Result<(), HttpError> {
+        self.cut(bytes, |value| {
+            record(checked(value)?.get());
+            Ok(())
+        })
+    }
+
+    /// As [`push`](Self::push), but whether a record is JSON is for the one to say who takes it ([`checked`]): who has
+    /// met the same bytes before, knows.
+    pub fn cut(
+        &mut self,
+        bytes: &[u8],
+        mut record: impl FnMut(&[u8]) -> Result<(), HttpError>,
+    ) -> Result<(), HttpError> {
         let mut left = bytes;
         while let Some(first) = left.first() {
             let used = match self.at {
-                At::InRecord { scan, after } => {
-                    let (scan, used, ends) = self.take(scan, left, RECORD, "a record")?;
-                    if ends {
-                        record(checked(&self.value)?);
-                        self.value.clear();
-                        self.rest.records += 1;
-                        self.at = match after {
-                            After::List { enveloped } => At::AfterRecord { enveloped },
-                            After::Member => At::AfterMember,
-                        };
-                    } else {
-                        self.at = At::InRecord { scan, after };
+                At::InRecord { mut scan, after } => match scan.step(left) {
+                    // All of it is at hand, as most records are.
+                    Step::Ends(used) if self.value.is_empty() && used <= RECORD => {
+                        record(&left[..used])?;
+                        self.record_ends(after);
+                        used
                     }
-                    used
-                }
-                At::InName { scan } => {
-                    let (scan, used, ends) = self.take(scan, left, MEMBERS, "a name")?;
+                    step => {
+                        let (used, ends) = self.take(step, left, RECORD, "a record")?;
+                        if ends {
+                            record(&self.value)?;
+                            self.value.clear();
+                            self.record_ends(after);
+                        } else {
+                            self.at = At::InRecord { scan, after };
+                        }
+                        used
+                    }
+                },
+                At::InName { mut scan } => {
+                    let (used, ends) = self.take(scan.step(left), left, MEMBERS, "a name")?;
                     self.at = if ends { self.name_ends()? } else { At::InName { scan } };
                     used
                 }
-                At::InMember { scan } => {
-                    let (scan, used, ends) = self.take(scan, left, MEMBERS, "what stands beside the records")?;
+                At::InMember { mut scan } => {
+                    let (used, ends) = self.take(scan.step(left), left, MEMBERS, "what stands beside the records")?;
                     self.at = if ends { self.member_ends()? } else { At::InMember { scan } };
                     used
                 }
@@ -229,6 +246,14 @@ impl Cutter {
         }
     }
 
+    const fn record_ends(&mut self, after: After) {
+        self.rest.records += 1;
+        self.at = match after {
+            After::List { enveloped } => At::AfterRecord { enveloped },
+            After::Member => At::AfterMember,
+        };
+    }
+
     fn name_ends(&mut self) -> Result<At, HttpError> {
         self.name = serde_json::from_slice(&self.value).map_err(|_| malformed("a name in it is not JSON"))?;
         self.value.clear();
@@ -236,7 +261,7 @@ impl Cutter {
     }
 
     fn member_ends(&mut self) -> Result<At, HttpError> {
-        let text = checked(&self.value)?;
+        let text = checked(&self.value)?.get();
         if self.name == "data" {
             if text != "null" {
                 return Err(malformed("its `data` is neither a list nor an object"));
@@ -253,14 +278,8 @@ impl Cutter {
     }
 
     /// Moves what belongs to the value from `bytes` to `self.value`: how far it goes, and whether it ends there.
-    fn take(
-        &mut self,
-        mut scan: Scan,
-        bytes: &[u8],
-        most: usize,
-        what: &str,
-    ) -> Result<(Scan, usize, bool), HttpError> {
-        let (used, ends) = match scan.step(bytes) {
+    fn take(&mut self, step: Step, bytes: &[u8], most: usize, what: &str) -> Result<(usize, bool), HttpError> {
+        let (used, ends) = match step {
             Step::More => (bytes.len(), false),
             Step::Ends(used) => (used, true),
             Step::TooDeep => return Err(HttpError::Excessive("it is nested too deep".to_owned())),
@@ -270,7 +289,7 @@ impl Cutter {
             return Err(HttpError::Excessive(format!("{what} is larger than {most} bytes")));
         }
         self.value.extend_from_slice(&bytes[..used]);
-        Ok((scan, used, ends))
+        Ok((used, ends))
     }
 }
 
@@ -278,10 +297,9 @@ const fn begins_value(byte: u8) -> bool {
     matches!(byte, b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n')
 }
 
-/// The text of a value that is well-formed JSON in UTF-8.
-fn checked(value: &[u8]) -> Result<&str, HttpError> {
-    let raw: &RawValue = serde_json::from_slice(value).map_err(|_| malformed("a value in it is not JSON"))?;
-    Ok(raw.get())
+/// A value that is well-formed JSON in UTF-8.
+pub fn checked(value: &[u8]) -> Result<&RawValue, HttpError> {
+    serde_json::from_slice(value).map_err(|_| malformed("a value in it is not JSON"))
 }
 
 fn malformed(what: &str) -> HttpError {

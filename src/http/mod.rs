@@ -21,7 +21,7 @@ mod tests;
 mod transport;
 
 pub use body::Body;
-pub use cutter::{Cutter, RECORD, Rest};
+pub use cutter::{Cutter, RECORD, Rest, checked};
 pub use error::{HttpError, Repeatable};
 pub use link::{Attempt, Begun, Call, Link};
 pub use records::Records;

@@ -77,6 +77,12 @@ impl Guard {
         }
     }
 
+    /// All the rules, and the key of `hash` by what it makes of a text: other rules, other words.
+    pub fn in_words(&self) -> String {
+        let rules = Class::ALL.map(|class| (class, self.rule(class)));
+        format!("{rules:?} {:?}", self.hash("which key is it"))
+    }
+
     /// What may be stored of a value; nothing for an empty one.
     pub fn apply(&self, class: Class, value: &str) -> Option<String> {
         let value = value.trim();

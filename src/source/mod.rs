@@ -11,22 +11,22 @@ pub mod error;
 mod fields;
 pub mod hecone;
 mod json;
+pub mod known;
+mod normalizer;
 mod protect;
+mod recognize;
 pub(crate) mod time;
-
-use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
 
 pub use context::{Context, NORMALIZER};
 pub use error::{Disposition, SourceError};
+pub use json::RecordText;
+pub use known::{Known, Mark};
+pub use normalizer::Normalizer;
 
 use crate::domain::{Partition, Record, SourceKind, StreamId, Window};
-
-/// Turns a record's exact text, read from a stream at a source time, into a [`Record`] with the privacy rules applied:
-/// what a source is given so that it knows neither the product rules nor the privacy rules.
-pub type Normalizer = Arc<dyn Fn(&StreamId, DateTime<Utc>, &str) -> Record + Send + Sync>;
 
 /// The oldest instant that a vendor interface serves at `present`, by what is published; none when it serves everything.
 pub fn served_from(kind: SourceKind, present: DateTime<Utc>) -> Option<DateTime<Utc>> {
@@ -36,11 +36,38 @@ pub fn served_from(kind: SourceKind, present: DateTime<Utc>) -> Option<DateTime<
     }
 }
 
+/// A record of an answer.
+#[derive(Debug)]
+pub enum Brought {
+    /// Normalized, with the mark of its text.
+    New(Record, Mark),
+    /// Its text is that of this record of what is [`Known`], so it comes to the same.
+    Known(u32),
+}
+
+impl Brought {
+    /// The record, where it is not known from before.
+    pub fn into_record(self) -> Option<Record> {
+        match self {
+            Self::New(record, _) => Some(record),
+            Self::Known(_) => None,
+        }
+    }
+
+    /// About as many bytes as it takes in memory.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::New(record, _) => record.size(),
+            Self::Known(_) => size_of::<Self>(),
+        }
+    }
+}
+
 /// What a read sends, in order: `Records* (Complete | Restart)`, any number of times.
 #[derive(Debug)]
 pub enum ReadEvent {
     /// Some more records of the answer being read.
-    Records(Vec<Record>),
+    Records(Vec<Brought>),
     /// The answer that was being read did not count (cut off, pages moved): forget its records.
     Restart,
     /// The answer is whole: its records count. A window that had to be asked in parts has several answers; a key that
@@ -108,13 +135,14 @@ pub trait Source: std::fmt::Debug + Send + Sync {
     /// days at Alexela).
     fn widen(&self, kind: SourceKind, stretch: Window) -> Window;
 
-    /// Reads a stretch of a stream and sends its records. Returns only when all that was asked has been sent and the
+    /// Reads a stretch of a stream and sends its records, those that are `known` as such. Returns only when all that was asked has been sent and the
     /// last event was `Complete`; on an error what was sent since the last `Complete` does not count, and neither does
     /// the stretch. Retries that are worth making at once have been made.
     async fn read(
         &self,
         stream: &StreamId,
         stretch: Window,
+        known: &Known,
         events: mpsc::Sender<ReadEvent>,
     ) -> Result<ReadEnd, SourceError>;
 

@@ -286,10 +286,17 @@ async fn one(
         let _ = reader.warehouse.release_claim(stream, window, &claim).await;
         return Ok(Worked::Nothing);
     };
-    let read = Read { window, stretch, moves_watermark: false };
+    let read = Read { window, stretch, moves_watermark: false, was_read: false };
     let hold = Hold::Claim(&claim);
-    let with =
-        Windows { warehouse: &reader.warehouse, source: &*reader.source, settings: &reader.settings, stream, stop };
+    let with = Windows {
+        warehouse: &reader.warehouse,
+        source: &*reader.source,
+        settings: &reader.settings,
+        stream,
+        // It may be to mend what was done by hand: each record is understood anew, and all is compared.
+        recognize: false,
+        stop,
+    };
     let reading = window::read_window(&with, &read, hold, asked_at);
     let done = tokio::select! {
         done = reading => done,

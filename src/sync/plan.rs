@@ -64,6 +64,8 @@ pub struct Read {
     pub stretch: Window,
     /// Whether the watermark moves with it.
     pub moves_watermark: bool,
+    /// Whether something of the window was read before.
+    pub was_read: bool,
 }
 
 /// What is to be done for a stream, in this order.
@@ -123,7 +125,7 @@ pub fn plan(rules: &Rules<'_>, standing: &Standing<'_>) -> Plan {
         }
         let whole = !was_read || tile.entry.is_some_and(|entry| is_due(rules, entry, present));
         let Some(stretch) = (if whole { Some(served) } else { clip(served, head, present) }) else { continue };
-        plan.reads.push(Read { window: tile.window, stretch, moves_watermark: in_head });
+        plan.reads.push(Read { window: tile.window, stretch, moves_watermark: in_head, was_read });
     }
     again(rules, standing, head, &mut plan);
     plan
@@ -232,7 +234,10 @@ fn again(rules: &Rules<'_>, standing: &Standing<'_>, head: DateTime<Utc>, plan: 
         if pace(rules, entry, standing.present).is_none() && !asked_for {
             plan.settled.push(entry.window);
         } else if asked_for || is_due(rules, entry, standing.present) {
-            due.push((entry.full_read_at, Read { window: entry.window, stretch: served, moves_watermark: false }));
+            due.push((
+                entry.full_read_at,
+                Read { window: entry.window, stretch: served, moves_watermark: false, was_read: true },
+            ));
         }
     }
     due.sort_unstable_by_key(|(read_at, read)| (*read_at, read.window));

@@ -150,7 +150,7 @@ impl Replay<'_> {
                 ids: &ids,
                 met: first.met,
                 horizon: served_from(stream.source, self.present),
-                normalize: &|text| normalizer(stream, self.present, text),
+                normalize: &|text| normalizer.record(stream, self.present, text),
             };
             let written = tokio::select! {
                 written = self.warehouse.replay(&again, self.settings.window_timeout) => written,

@@ -235,8 +235,14 @@ impl Reader {
         summary: &mut StreamSummary,
         stop: &CancellationToken,
     ) -> Result<After, WindowError> {
-        let with =
-            &Windows { warehouse: &self.warehouse, source: &*self.source, settings: &self.settings, stream, stop };
+        let with = &Windows {
+            warehouse: &self.warehouse,
+            source: &*self.source,
+            settings: &self.settings,
+            stream,
+            recognize: true,
+            stop,
+        };
         let (mut failure, mut ahead) = (None, None);
         for (number, read) in plan.reads.iter().enumerate() {
             if stop.is_cancelled() {

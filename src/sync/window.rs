@@ -3,7 +3,7 @@
 //! The source sends records into a bounded channel while they are numbered and counted here; only when the answer is
 //! whole is the warehouse asked to write it. Whatever goes wrong before that leaves nothing behind.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
@@ -14,7 +14,7 @@ use crate::{
     config,
     domain::{StreamId, Window},
     failpoint::{Bug, Point, planted, reached},
-    source::{ReadEnd, ReadEvent, Source, SourceError},
+    source::{Known, ReadEnd, ReadEvent, Source, SourceError},
     warehouse::{
         Warehouse, WarehouseError,
         incoming::{self, Batch, Incoming},
@@ -91,6 +91,8 @@ pub struct Windows<'a> {
     pub settings: &'a config::Sync,
     /// Whose.
     pub stream: &'a StreamId,
+    /// Whether records that come again with the text that they had are taken for what they came to then, not normalized.
+    pub recognize: bool,
     /// Until when.
     pub stop: &'a CancellationToken,
 }
@@ -130,18 +132,17 @@ pub async fn read_window(
 
 /// Reads a window from its source, within `sync.window_timeout`.
 pub async fn fetch_window(with: &Windows<'_>, read: &Read, asked_at: DateTime<Utc>) -> Result<Fetched, WindowError> {
-    let Windows { warehouse, source, settings, stream, stop } = *with;
+    let Windows { warehouse, source, settings, stream, recognize, .. } = *with;
     let whole = async {
-        // The plan is older than the read: what its window has come to meanwhile is asked for, too.
-        let stretch = source.widen(stream.source, up_to_now(read, source.present()));
-        let (mut batch, mut end) = fetch(source, stream, read.window, stretch, stop).await?;
-        // A window suddenly empty where it had rows is suspicious: it is asked for once more before it counts.
-        if batch.fetched() == 0 && warehouse.has_rows(stream, stretch).await? {
-            tracing::warn!(window = %read.window, "the source has nothing where the warehouse has rows; asking once more");
-            (batch, end) = fetch(source, stream, read.window, stretch, stop).await?;
+        let known = if recognize && read.was_read {
+            Arc::new(warehouse.known(stream, read.window, source.present()).await)
+        } else {
+            Arc::default()
+        };
+        match fetch_knowing(with, read, asked_at, known).await {
+            Err(WindowError::Warehouse(WarehouseError::NotKept)) => fetch_in_full(with, read, asked_at).await,
+            fetched => fetched,
         }
-        let horizon = source.horizon(stream.source, end.present).max(end.served_from);
-        Ok(Fetched { stretch, batch, end, horizon, asked_at })
     };
     if planted(Bug::NoDeadline) {
         return whole.await;
@@ -151,13 +152,53 @@ pub async fn fetch_window(with: &Windows<'_>, read: &Read, asked_at: DateTime<Ut
         .unwrap_or(Err(WindowError::Deadline(settings.window_timeout)))
 }
 
-/// Writes a window, within `sync.window_timeout` again.
+/// Reads a window of which a record that was recognized turned out to be needed in full: nothing is recognized.
+async fn fetch_in_full(with: &Windows<'_>, read: &Read, asked_at: DateTime<Utc>) -> Result<Fetched, WindowError> {
+    tracing::info!(window = %read.window, "a record that comes again as it was is needed in full; asking once more");
+    fetch_knowing(with, read, asked_at, Arc::default()).await
+}
+
+async fn fetch_knowing(
+    with: &Windows<'_>,
+    read: &Read,
+    asked_at: DateTime<Utc>,
+    known: Arc<Known>,
+) -> Result<Fetched, WindowError> {
+    let Windows { warehouse, source, stream, .. } = *with;
+    // The plan is older than the read: what its window has come to meanwhile is asked for, too.
+    let stretch = source.widen(stream.source, up_to_now(read, source.present()));
+    let (mut batch, mut end) = fetch(with, read.window, stretch, &known).await?;
+    // A window suddenly empty where it had rows is suspicious: it is asked for once more before it counts.
+    if batch.fetched() == 0 && warehouse.has_rows(stream, stretch).await? {
+        tracing::warn!(window = %read.window, "the source has nothing where the warehouse has rows; asking once more");
+        (batch, end) = fetch(with, read.window, stretch, &known).await?;
+    }
+    let horizon = source.horizon(stream.source, end.present).max(end.served_from);
+    Ok(Fetched { stretch, batch, end, horizon, asked_at })
+}
+
+/// Writes a window, within `sync.window_timeout` again. Where what was read does not do, for a record that was recognized
+/// turns out not to be in the table, it is read again, in full.
 pub async fn write_window(
     with: &Windows<'_>,
     read: &Read,
     hold: Hold<'_>,
     fetched: Fetched,
 ) -> Result<WindowDone, WindowError> {
+    let asked_at = fetched.asked_at;
+    match write(with, read, hold, fetched).await {
+        Err(WindowError::Warehouse(WarehouseError::NotKept)) => {
+            let limit = with.settings.window_timeout;
+            let fetched = tokio::time::timeout(limit, fetch_in_full(with, read, asked_at))
+                .await
+                .unwrap_or(Err(WindowError::Deadline(limit)))?;
+            write(with, read, hold, fetched).await
+        }
+        written => written,
+    }
+}
+
+async fn write(with: &Windows<'_>, read: &Read, hold: Hold<'_>, fetched: Fetched) -> Result<WindowDone, WindowError> {
     let Windows { warehouse, settings, stream, .. } = *with;
     let Fetched { stretch, batch, end, horizon, asked_at } = fetched;
     let unserved = end.served_from.and_then(|from| Window::new(stretch.start(), from.min(stretch.end())));
@@ -200,19 +241,19 @@ fn up_to_now(read: &Read, now: DateTime<Utc>) -> Window {
 
 /// Reads a stretch of a window from the source, whole or not at all.
 async fn fetch(
-    source: &dyn Source,
-    stream: &StreamId,
+    with: &Windows<'_>,
     window: Window,
     stretch: Window,
-    stop: &CancellationToken,
+    known: &Arc<Known>,
 ) -> Result<(Batch, ReadEnd), WindowError> {
+    let Windows { source, stream, stop, .. } = *with;
     let (events, mut incoming) = mpsc::channel(QUEUE);
-    let mut batch = Incoming::new(stream.source, window);
+    let mut batch = Incoming::knowing(stream.source, window, Arc::clone(known));
     let collect = async {
         while let Some(event) = incoming.recv().await {
             match event {
                 ReadEvent::Records(records) => {
-                    batch.records(records)?;
+                    batch.brought(records)?;
                     reached(Point::RecordsArrived);
                 }
                 ReadEvent::Restart => batch.restart(),
@@ -223,7 +264,7 @@ async fn fetch(
     };
     let reading = async {
         // A log that fails drops the receiver, which ends the reading as `Stopped`: its own error says more.
-        let (end, collected) = tokio::join!(source.read(stream, stretch, events), collect);
+        let (end, collected) = tokio::join!(source.read(stream, stretch, known, events), collect);
         collected?;
         Ok::<_, WindowError>(end?)
     };

@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use super::incoming::NotKept;
+
 /// What failed at the database. Never holds a row, a value or a password.
 #[derive(Debug, thiserror::Error)]
 pub enum WarehouseError {
@@ -41,7 +43,10 @@ pub enum WarehouseError {
     CommitUnknown,
     /// What waits of a large window cannot be written or read.
     #[error("the temporary file of a large window failed: {0}")]
-    Spool(#[from] std::io::Error),
+    Spool(std::io::Error),
+    /// A record that was recognized by its text, and so not kept, is to be written: the window must be read in full.
+    #[error("a record that was recognized by its text is needed in full; nothing of the window was written")]
+    NotKept,
     /// A read brought more than is held while it waits to be written.
     #[error("{0}")]
     TooMuch(String),
@@ -77,6 +82,7 @@ impl WarehouseError {
             | Self::Timeout(_)
             | Self::Counts(_)
             | Self::Spool(_)
+            | Self::NotKept
             | Self::TooMuch(_)
             | Self::Database { .. } => Disposition::NextPass,
             Self::LeaseLost => Disposition::LeaveStream,
@@ -105,9 +111,16 @@ impl WarehouseError {
             | Self::Overtaken
             | Self::Counts(_)
             | Self::Spool(_)
+            | Self::NotKept
             | Self::TooMuch(_)
             | Self::Database { .. } => false,
         }
+    }
+}
+
+impl From<std::io::Error> for WarehouseError {
+    fn from(error: std::io::Error) -> Self {
+        if error.get_ref().is_some_and(|inner| inner.is::<NotKept>()) { Self::NotKept } else { Self::Spool(error) }
     }
 }
 

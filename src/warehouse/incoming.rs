@@ -9,12 +9,13 @@
 
 mod batch;
 mod entry;
+mod keep;
 mod limits;
 mod table;
 #[cfg(test)]
 mod tests;
 
-use std::{borrow::Cow, io};
+use std::{borrow::Cow, io, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -23,6 +24,7 @@ pub use batch::Batch;
 pub(super) use batch::Meeting;
 pub(super) use entry::Entry;
 use entry::{Key, key, numbered, prefix};
+pub(super) use keep::Kept;
 use limits::Held;
 pub use limits::has_room;
 use table::{Found, Table};
@@ -36,6 +38,7 @@ use super::{
 use crate::{
     domain::{Line, Outcome, Record, SourceKind, Window},
     failpoint::{Bug, planted},
+    source::{Brought, Known, Mark},
 };
 
 /// A record for the quarantine, as it waits.
@@ -77,6 +80,8 @@ pub struct Incoming {
     /// None: nothing is outside.
     window: Option<Window>,
     records: Log,
+    /// Records that need not wait in the log, for all that is asked of them is known.
+    known: Arc<Known>,
     entries: Vec<Entry>,
     held: Held,
     rejects: Spool<Reject>,
@@ -100,12 +105,18 @@ impl Incoming {
         Self { window: Some(window), ..Self::unbounded(kind) }
     }
 
+    /// Nothing yet, for a window of a source of whose records these are known.
+    pub fn knowing(kind: SourceKind, window: Window, known: Arc<Known>) -> Self {
+        Self { known, ..Self::new(kind, window) }
+    }
+
     /// Nothing yet, for records fetched one by one: none is outside.
     pub fn unbounded(kind: SourceKind) -> Self {
         Self {
             kind,
             window: None,
             records: Log::new(BUDGET),
+            known: Arc::default(),
             entries: Vec::new(),
             held: Held::none(limits::LINES),
             rejects: Spool::new(BUDGET / 8),
@@ -119,21 +130,42 @@ impl Incoming {
 
     /// Some records of the answer being read.
     pub fn records(&mut self, records: Vec<Record>) -> Result<(), WarehouseError> {
-        for record in records {
-            match record.outcome {
-                Outcome::Rejected(why) => self.reject(
-                    &Reject {
-                        id: (!record.id.is_empty()).then_some(record.id),
-                        raw: record.raw,
-                        field: why.field,
-                        reason: why.reason.into_owned(),
-                    },
-                    why.nul_removed,
-                )?,
-                Outcome::Lines(lines) => self.lines(&record.id, &record.raw, &lines)?,
-            }
+        records.into_iter().try_for_each(|record| self.record(record, None))
+    }
+
+    /// The same, some of them known, the others with their marks.
+    pub fn brought(&mut self, records: Vec<Brought>) -> Result<(), WarehouseError> {
+        records.into_iter().try_for_each(|record| match record {
+            Brought::New(record, mark) => self.record(record, Some(mark)),
+            Brought::Known(place) => self.known(place),
+        })
+    }
+
+    fn record(&mut self, record: Record, mark: Option<Mark>) -> Result<(), WarehouseError> {
+        match record.outcome {
+            Outcome::Rejected(why) => self.reject(
+                &Reject {
+                    id: (!record.id.is_empty()).then_some(record.id),
+                    raw: record.raw,
+                    field: why.field,
+                    reason: why.reason.into_owned(),
+                },
+                why.nul_removed,
+            ),
+            Outcome::Lines(lines) => self.lines(mark, &record.id, &record.raw, &lines),
         }
-        Ok(())
+    }
+
+    fn known(&mut self, place: u32) -> Result<(), WarehouseError> {
+        let whole = self.kind.record_is_whole_transaction();
+        let record = self.known.record(place);
+        let before = self.entries.len();
+        for (number, line) in record.lines().enumerate() {
+            let key = (self.key)(record.id, if whole { "" } else { line.line_id });
+            let number = u16::try_from(number).map_err(io::Error::other)?;
+            self.entries.push(Entry::known(key, line.hash, place, number));
+        }
+        self.held.more(self.entries.len() - before)
     }
 
     fn reject(&mut self, reject: &Reject, nul_removed: bool) -> Result<(), WarehouseError> {
@@ -152,11 +184,13 @@ impl Incoming {
         Ok(self.rejects.push(reject)?)
     }
 
-    fn lines(&mut self, id: &str, raw: &str, lines: &[Line]) -> Result<(), WarehouseError> {
+    fn lines(&mut self, mark: Option<Mark>, id: &str, raw: &str, lines: &[Line]) -> Result<(), WarehouseError> {
         self.held.more(lines.len())?;
         let record = number(self.records.len())?;
         let whole = self.kind.record_is_whole_transaction();
-        packed::pack(&mut self.buffer, id, raw, lines)?;
+        // What depends on when and how it was read may come to something else the next time.
+        let mark = mark.filter(|_| !lines.iter().any(Line::depends_on_the_read));
+        packed::pack(&mut self.buffer, mark, id, raw, lines)?;
         let packed = Packed::of(&self.buffer)?;
         for ((place, line), waiting) in lines.iter().enumerate().zip(packed.lines()) {
             let key = (self.key)(id, if whole { "" } else { &line.line_id });
@@ -182,10 +216,10 @@ impl Incoming {
         let first = self.mark.1;
         let whole = self.kind.record_is_whole_transaction();
         self.make_room(self.entries.len() - first);
-        let (mut again, mut record) = (Vec::new(), None);
+        let mut again = Vec::new();
         for at in first..self.entries.len() {
-            let entry = self.entries[at];
-            if whole && record.replace(entry.record) == Some(entry.record) {
+            // A whole transaction is looked up by its first line.
+            if whole && self.entries[at].place > 0 {
                 continue;
             }
             let at = number(at)?;
@@ -232,7 +266,13 @@ impl Incoming {
 
     /// The key itself of the unit that an entry is of.
     fn unit(&self, entry: &Entry) -> io::Result<(String, String)> {
-        if self.kind.record_is_whole_transaction() {
+        let whole = self.kind.record_is_whole_transaction();
+        if entry.is_known() {
+            let record = self.known.record(entry.record);
+            let line = record.lines().nth(entry.place.into()).filter(|_| !whole);
+            return Ok((record.id.to_owned(), line.map(|line| line.line_id.to_owned()).unwrap_or_default()));
+        }
+        if whole {
             return Ok((packed::id_of(&self.records, entry.record as usize)?, String::new()));
         }
         let bytes = self.records.get(entry.record as usize)?;
@@ -253,7 +293,7 @@ impl Incoming {
         let mut order = Vec::with_capacity(entries.len());
         for at in entries {
             let entry = self.entries[*at as usize];
-            let bytes = self.records.get(entry.record as usize)?;
+            let bytes = self.waiting(&entry)?;
             order.push((copy::identity_hash(Packed::of(&bytes)?.line(entry.place)?.fields), entry.hash, *at));
         }
         order.sort_unstable();
@@ -297,7 +337,7 @@ impl Incoming {
     fn set_number(&mut self, at: u32, number: u16, identical: bool) -> io::Result<()> {
         self.entries[at as usize].set_number(number, identical);
         let entry = self.entries[at as usize];
-        let bytes = self.records.get(entry.record as usize)?;
+        let bytes = self.waiting(&entry)?;
         let packed = Packed::of(&bytes)?;
         let (fields, hash) = finished(&packed, &entry)?;
         let hash = prefix(&hash);
@@ -305,6 +345,11 @@ impl Incoming {
         let entry = &mut self.entries[at as usize];
         (entry.hash, entry.key) = (hash, key);
         Ok(())
+    }
+
+    /// The record that waits for an entry; of a known one none does.
+    fn waiting(&self, entry: &Entry) -> io::Result<Cow<'_, [u8]>> {
+        if entry.is_known() { Err(NotKept.into()) } else { self.records.get(entry.record as usize) }
     }
 
     /// A later image has the unit that begins with this entry.
@@ -319,8 +364,8 @@ impl Incoming {
         if !self.kind.record_is_whole_transaction() {
             return at..at + 1;
         }
-        let record = self.entries[at].record;
-        at..at + self.entries[at..].iter().take_while(|entry| entry.record == record).count()
+        let after = &self.entries[at + 1..];
+        at..at + 1 + after.iter().take_while(|entry| entry.place > 0).count()
     }
 
     /// No more records: what was read, ready to be written.
@@ -338,6 +383,17 @@ fn finished<'p>(packed: &Packed<'p>, entry: &Entry) -> io::Result<(Cow<'p, [u8]>
     let fields = copy::numbered(fields, &numbered(copy::line_id(fields), entry.number()), entry.identical());
     let hash = copy::content_hash(&fields, packed.raw);
     Ok((Cow::Owned(fields), hash))
+}
+
+/// A record that was recognized by its text is needed in full.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("a record that was recognized was not kept")]
+pub(super) struct NotKept;
+
+impl From<NotKept> for io::Error {
+    fn from(error: NotKept) -> Self {
+        Self::other(error)
+    }
 }
 
 fn number(at: usize) -> io::Result<u32> {

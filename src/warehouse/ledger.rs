@@ -6,12 +6,13 @@ use sqlx::{PgConnection, Row};
 
 use super::{
     Warehouse, WarehouseError,
-    incoming::Batch,
+    incoming::{Batch, Kept},
     load::{Counts, WindowRead},
 };
 use crate::{
     domain::{SourceKind, State, StreamId, Window},
     failpoint::{Bug, planted},
+    source::Known,
 };
 
 /// A row of the ledger, as far as planning needs it.
@@ -92,7 +93,12 @@ pub(super) async fn write(
     counts: &Counts,
     batch: &Batch,
     knows: Knows,
+    kept: &Kept,
 ) -> Result<(), WarehouseError> {
+    let (keeps, kept) = match kept {
+        Kept::AsItWas => (true, None),
+        Kept::Anew(kept) => (false, kept.as_deref()),
+    };
     let is_open = read.present < read.window.end();
     let done = statement::query(include_str!("sql/write_window.sql"))
         .bind(read.stream.source.as_str())
@@ -116,6 +122,8 @@ pub(super) async fn write(
         .bind(if planted(Bug::NoFence) { DateTime::<Utc>::UNIX_EPOCH } else { read.asked_at })
         .bind(knows.as_str())
         .bind(knows.seqs())
+        .bind(keeps)
+        .bind(kept)
         .execute(connection)
         .await?;
     if done.rows_affected() == 1 { Ok(()) } else { Err(WarehouseError::Overtaken) }
@@ -194,6 +202,39 @@ impl Warehouse {
         .await
     }
 
+    /// What is known of the records of a window that was read before; nothing of one that was not, and nothing where it
+    /// cannot be had: it only saves work.
+    pub async fn known(&self, stream: &StreamId, window: Window, present: DateTime<Utc>) -> Known {
+        let kept: Result<Option<Vec<u8>>, _> = self
+            .short(|mut tx| async move {
+                let kept = statement::query_scalar(
+                    "SELECT known_records FROM fuel.sync_window \
+                     WHERE source = $1 AND account = $2 AND partition = $3 AND window_start = $4 AND window_end = $5",
+                )
+                .bind(stream.source.as_str())
+                .bind(&stream.account)
+                .bind(stream.partition.as_str())
+                .bind(window.start())
+                .bind(window.end())
+                .fetch_optional(&mut *tx)
+                .await?;
+                tx.commit().await?;
+                Ok(kept.flatten())
+            })
+            .await;
+        match kept {
+            Ok(None) => Known::nothing(),
+            Ok(Some(kept)) => Known::of(kept, present).unwrap_or_else(|| {
+                tracing::warn!(%stream, %window, "what the ledger keeps of its records is damaged; all are read in full");
+                Known::nothing()
+            }),
+            Err(error) => {
+                tracing::debug!(%stream, %window, %error, "what is known of its records cannot be had; all are read in full");
+                Known::nothing()
+            }
+        }
+    }
+
     /// Marks windows final: they are not read again.
     pub async fn mark_final(&self, stream: &StreamId, windows: &[Window]) -> Result<(), WarehouseError> {
         if windows.is_empty() {
@@ -203,7 +244,7 @@ impl Warehouse {
         let starts = &starts;
         self.short(|mut tx| async move {
             statement::query(
-                "UPDATE fuel.sync_window SET state = 'final', final_at = now() \
+                "UPDATE fuel.sync_window SET state = 'final', final_at = now(), known_records = NULL \
                  WHERE source = $1 AND account = $2 AND partition = $3 AND window_start = ANY ($4) AND final_at IS NULL",
             )
             .bind(stream.source.as_str())

@@ -21,7 +21,7 @@ use compare::{Fate, Fates};
 
 use super::{
     Tx, Warehouse, WarehouseError,
-    incoming::Batch,
+    incoming::{Batch, Kept},
     lease::{Claim, Lease},
     ledger::Knows,
     tx::within,
@@ -245,7 +245,7 @@ async fn split_commit(warehouse: &Warehouse, read: &WindowRead<'_>, batch: &Batc
     let counts = Counts { fetched: lines, unchanged: lines, ..Counts::default() };
     warehouse
         .short(|mut tx| async move {
-            super::ledger::write(&mut tx, read, &counts, batch, Knows::Nothing).await?;
+            super::ledger::write(&mut tx, read, &counts, batch, Knows::Nothing, &Kept::AsItWas).await?;
             match read.writer {
                 Writer::Pass { lease, watermark } => {
                     super::checkpoint::advance(&mut tx, read.stream, lease, watermark).await?;
@@ -322,7 +322,8 @@ async fn write_window(tx: &mut Tx, read: &WindowRead<'_>, batch: &Batch) -> Resu
         None if is_plain && found.rows == 0 && counts.inserted == counts.fetched => Knows::New,
         Some(_) | None => Knows::Nothing,
     };
-    super::ledger::write(tx, read, &counts, batch, knows).await?;
+    let kept = if is_whole { batch.kept(read.present)? } else { Kept::AsItWas };
+    super::ledger::write(tx, read, &counts, batch, knows, &kept).await?;
     reached(Point::LedgerWritten);
     if news {
         notify(tx, read.stream).await?;

@@ -1,5 +1,5 @@
-//! A record and its lines as they wait in the log: the id first, then the record's text, then each line as
-//! [`copy::fields`] puts it, behind the digest of its content; all with their lengths.
+//! A record and its lines as they wait in the log: the mark of its text (nothing without one), its id, the record's text,
+//! then each line as [`copy::fields`] puts it, behind the digest of its content; all with their lengths.
 
 use std::{borrow::Cow, io};
 
@@ -7,10 +7,13 @@ use super::{
     copy::{self, ContentHash},
     spool::Log,
 };
-use crate::domain::Line;
+use crate::{domain::Line, source::Mark};
 
-/// As much of a record holds its id, which comes first and is short.
+/// As much of a record holds its id, which comes early and is short.
 const HEAD: usize = 512;
+
+/// Bytes of a mark.
+const MARK: usize = 8;
 
 /// Bytes of a digest.
 const HASH: usize = size_of::<ContentHash>();
@@ -27,6 +30,8 @@ pub(super) struct Waiting<'p> {
 /// A record as it waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Packed<'p> {
+    /// Of its text as sent, where that may be known when it comes again.
+    pub(super) mark: Option<Mark>,
     /// The source's id of the transaction.
     pub(super) id: &'p str,
     /// The record's text, after the privacy rules.
@@ -35,10 +40,11 @@ pub(super) struct Packed<'p> {
 }
 
 /// Packs a record into `buffer`, which is emptied before. As in [`copy::fields`], what cannot be stored is left out.
-pub(super) fn pack(buffer: &mut Vec<u8>, id: &str, raw: &str, lines: &[Line]) -> io::Result<()> {
+pub(super) fn pack(buffer: &mut Vec<u8>, mark: Option<Mark>, id: &str, raw: &str, lines: &[Line]) -> io::Result<()> {
     let without_nul =
         |text| if str::contains(text, '\0') { Cow::Owned(text.replace('\0', "")) } else { Cow::Borrowed(text) };
     buffer.clear();
+    buffer.extend_from_slice(&mark.map_or([0; MARK], Mark::to_bytes));
     let mut raw_at = 0;
     for part in [without_nul(id), without_nul(raw)] {
         buffer.extend_from_slice(&length(part.len())?);
@@ -72,9 +78,10 @@ impl<'p> Packed<'p> {
     /// A record as it was packed.
     pub(super) fn of(bytes: &'p [u8]) -> io::Result<Self> {
         let unpacked = || {
-            let (id, rest) = part(bytes)?;
+            let (mark, rest) = bytes.split_first_chunk()?;
+            let (id, rest) = part(rest)?;
             let (raw, lines) = part(rest)?;
-            Some(Self { id: std::str::from_utf8(id).ok()?, raw, lines })
+            Some(Self { mark: Mark::from_bytes(*mark), id: std::str::from_utf8(id).ok()?, raw, lines })
         };
         unpacked().ok_or_else(damaged)
     }
@@ -98,14 +105,12 @@ impl<'p> Packed<'p> {
 
 /// A record's id, read without the rest of it.
 pub(super) fn id_of(log: &Log, number: usize) -> io::Result<String> {
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|_| damaged());
-    let head = log.head(number, HEAD)?;
-    if let Some((id, _)) = part(&head) {
-        return text(id);
-    }
-    let whole = log.get(number)?;
-    let (id, _) = part(&whole).ok_or_else(damaged)?;
-    text(id)
+    let id = |bytes: &[u8]| part(bytes.get(MARK..)?).map(|(id, _)| id.to_vec());
+    let id = match id(&log.head(number, HEAD)?) {
+        Some(id) => id,
+        None => id(&log.get(number)?).ok_or_else(damaged)?,
+    };
+    String::from_utf8(id).map_err(|_| damaged())
 }
 
 fn damaged() -> io::Error {
@@ -127,7 +132,8 @@ mod tests {
         for budget in [0, 1 << 20] {
             let (mut log, mut buffer) = (Log::new(budget), Vec::new());
             for (count, id) in ids.iter().enumerate() {
-                pack(&mut buffer, id, "{\"a\":1.10}", &lines[..count]).unwrap();
+                let mark = Mark::from_bytes([u8::try_from(count).unwrap(); MARK]);
+                pack(&mut buffer, mark, id, "{\"a\":1.10}", &lines[..count]).unwrap();
                 log.push(&buffer).unwrap();
             }
             for (count, id) in ids.iter().enumerate() {
@@ -135,6 +141,7 @@ mod tests {
                 let bytes = log.get(count).unwrap();
                 let packed = Packed::of(&bytes).unwrap();
                 assert_eq!((packed.id, packed.raw), (*id, &b"{\"a\":1.10}"[..]));
+                assert_eq!(packed.mark, Mark::from_bytes([u8::try_from(count).unwrap(); MARK]));
                 let keys: Vec<_> = packed.lines().map(|line| copy::line_id(line.fields)).collect();
                 assert_eq!(keys, ["a", "b", "c"][..count]);
                 assert!(packed.line(u16::try_from(count).unwrap()).is_err());
@@ -145,15 +152,15 @@ mod tests {
     #[test]
     fn a_nul_that_slipped_through_is_left_out() {
         let (mut with, mut without) = (Vec::new(), Vec::new());
-        pack(&mut with, "7\0", "{\"a\":\"\0b\"}", &[]).unwrap();
-        pack(&mut without, "7", "{\"a\":\"b\"}", &[]).unwrap();
+        pack(&mut with, None, "7\0", "{\"a\":\"\0b\"}", &[]).unwrap();
+        pack(&mut without, None, "7", "{\"a\":\"b\"}", &[]).unwrap();
         assert_eq!(with, without);
     }
 
     #[test]
     fn what_is_cut_off_is_damaged_and_no_record() {
         let mut buffer = Vec::new();
-        pack(&mut buffer, "7", "{}", &[]).unwrap();
+        pack(&mut buffer, None, "7", "{}", &[]).unwrap();
         for length in 0..buffer.len() {
             assert!(Packed::of(&buffer[..length]).is_err());
         }

@@ -23,6 +23,8 @@ mod passes;
 #[cfg(test)]
 mod pooler;
 #[cfg(test)]
+mod recognized;
+#[cfg(test)]
 mod replay;
 #[cfg(test)]
 mod replay_counts;

@@ -11,7 +11,7 @@ use fuelsync::{
         self, Sandbox, WorldOptions,
         wire::{Act, Delivery, Framing, Length, Script, Wire},
     },
-    source::SourceError,
+    source::{Known, SourceError},
     sync::{
         pass::{Account, Passes},
         plan::Read,
@@ -261,9 +261,10 @@ impl Lane {
             source: &*self.account().source,
             settings: &self.passes.settings,
             stream: &self.stream,
+            recognize: true,
             stop: &CancellationToken::new(),
         };
-        let read = Read { window: self.window, stretch: self.window, moves_watermark: true };
+        let read = Read { window: self.window, stretch: self.window, moves_watermark: true, was_read: false };
         read_window(&with, &read, Hold::Lease(lease), asked_at).await
     }
 
@@ -278,7 +279,9 @@ impl Lane {
             // Only the source is read: nothing may be in the warehouse.
             let (events, mut incoming) = tokio::sync::mpsc::channel(4);
             let drain = async { while incoming.recv().await.is_some() {} };
-            let (read, ()) = tokio::join!(self.account().source.read(&self.stream, self.window, events), drain);
+            let nothing = Known::nothing();
+            let reading = self.account().source.read(&self.stream, self.window, &nothing, events);
+            let (read, ()) = tokio::join!(reading, drain);
             read.expect("an answer that is not cut");
             if self.wire.struck() == struck {
                 return lengths;

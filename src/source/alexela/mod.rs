@@ -29,7 +29,9 @@ use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
 
 use self::client::Client;
-use super::{Finding, Normalizer, ReadEnd, ReadEvent, Source, SourceError};
+use super::{
+    Finding, Known, Normalizer, ReadEnd, ReadEvent, Source, SourceError, known::Marker, recognize::Recognizer,
+};
 use crate::{
     config::Alexela,
     domain::{Partition, Record, SourceKind, StreamId, Window},
@@ -40,13 +42,15 @@ use crate::{
 pub struct AlexelaSource {
     client: Client,
     normalize: Normalizer,
+    marker: Marker,
     shortfall: calendar::Shortfall,
 }
 
 impl AlexelaSource {
     /// The account, over the program's transport. Asks nothing yet.
     pub fn new(config: Alexela, transport: Transport, normalize: Normalizer) -> Self {
-        Self { client: Client::new(config, transport), normalize, shortfall: calendar::Shortfall::default() }
+        let marker = normalize.marker(&config.psk);
+        Self { client: Client::new(config, transport), normalize, marker, shortfall: calendar::Shortfall::default() }
     }
 
     /// Puts bonus cards into the groups of regular and premium drivers; only then are their transactions served.
@@ -118,9 +122,11 @@ impl Source for AlexelaSource {
         &self,
         stream: &StreamId,
         stretch: Window,
+        known: &Known,
         events: mpsc::Sender<ReadEvent>,
     ) -> Result<ReadEnd, SourceError> {
-        let read = read::Reading::new(&self.client, &self.normalize, stream, events).run(stretch).await;
+        let recognizer = Recognizer::new(&self.normalize, &self.marker, stream, known);
+        let read = read::Reading::new(&self.client, recognizer, stream, events).run(stretch).await;
         let served_from = match &read {
             Ok(end) => end.served_from,
             Err(SourceError::BeyondHorizon { from, .. }) => Some(calendar::next_day(*from)),

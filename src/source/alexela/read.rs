@@ -15,9 +15,9 @@ use super::{
     wire::Operation,
 };
 use crate::{
-    domain::{Record, SourceKind, StreamId, Window},
+    domain::{SourceKind, StreamId, Window},
     http::{Body, HttpError, Records},
-    source::{Normalizer, ReadEnd, ReadEvent, SourceError},
+    source::{Brought, ReadEnd, ReadEvent, SourceError, recognize::Recognizer},
 };
 
 const DAY: Duration = Duration::from_hours(24);
@@ -32,7 +32,7 @@ const BATCH_BYTES: usize = 1024 * 1024;
 /// One read of one stream.
 pub(super) struct Reading<'a> {
     client: &'a Client,
-    normalize: &'a Normalizer,
+    recognizer: Recognizer<'a>,
     stream: &'a StreamId,
     events: mpsc::Sender<ReadEvent>,
     /// Whether records were sent since the last `Complete` or `Restart`.
@@ -56,11 +56,11 @@ enum Piece {
 impl<'a> Reading<'a> {
     pub(super) fn new(
         client: &'a Client,
-        normalize: &'a Normalizer,
+        recognizer: Recognizer<'a>,
         stream: &'a StreamId,
         events: mpsc::Sender<ReadEvent>,
     ) -> Self {
-        Self { client, normalize, stream, events, open: AtomicBool::new(false) }
+        Self { client, recognizer, stream, events, open: AtomicBool::new(false) }
     }
 
     /// Reads the days of the stretch. When the vendor no longer serves its beginning, up to three days are given up and
@@ -135,10 +135,9 @@ impl<'a> Reading<'a> {
             return stopped;
         }
         let present = self.client.link.present();
-        let mut records = Records::of(body);
+        let mut records = Records::taken(body, |bytes| self.recognizer.brought(present, bytes));
         let (mut batch, mut bytes) = (Vec::new(), 0);
-        while let Some(raw) = records.next().await? {
-            let record = (self.normalize)(self.stream, present, &raw);
+        while let Some(record) = records.next().await? {
             bytes += record.size();
             batch.push(record);
             if batch.len() >= BATCH_RECORDS || bytes >= BATCH_BYTES {
@@ -164,7 +163,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    async fn send_records(&self, batch: Vec<Record>) -> bool {
+    async fn send_records(&self, batch: Vec<Brought>) -> bool {
         self.open.store(true, Ordering::Relaxed);
         self.send(ReadEvent::Records(batch)).await
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, value::RawValue};
 use super::wire::{BETWEEN, OFFSET};
 use crate::{
     failpoint::{Bug, planted},
-    http::{Body, HttpError, RECORD, Records, Rest},
+    http::{Body, HttpError, RECORD, Records, Rest, checked},
     source::json::has_too_many,
 };
 
@@ -23,21 +23,25 @@ const LINK: usize = 8 * 1024;
 
 /// One page.
 #[derive(Debug)]
-pub(super) struct Page {
-    /// Its records, as sent.
-    pub(super) rows: Vec<String>,
+pub(super) struct Page<T> {
+    /// Its records.
+    pub(super) rows: Vec<T>,
     /// How many rows the whole list has, if the page says so.
     pub(super) total: Option<u64>,
     /// What the page says comes next, as it is written there.
     pub(super) next: Option<String>,
 }
 
-/// Reads a page to its end.
-pub(super) async fn page(body: Body) -> Result<Page, HttpError> {
-    let mut records = Records::of(body);
+/// Reads a page to its end: what `take` makes of the bytes of each record, and how many bytes of memory that is.
+pub(super) async fn page<T>(
+    body: Body,
+    take: impl FnMut(&[u8]) -> Result<T, HttpError>,
+    length: impl Fn(&T) -> usize,
+) -> Result<Page<T>, HttpError> {
+    let mut records = Records::taken(body, take);
     let (mut rows, mut held) = (Vec::new(), 0);
     while let Some(row) = records.next().await? {
-        held += ROW + row.len();
+        held += ROW + length(&row);
         // Planted: a page is as long as the vendor wants.
         if held > PAGE && !planted(Bug::NoLimits) {
             return Err(HttpError::Excessive(format!(
@@ -49,9 +53,14 @@ pub(super) async fn page(body: Body) -> Result<Page, HttpError> {
     Page::of(rows, &records.finish()?)
 }
 
-impl Page {
+/// Reads a page to its end: its records' exact texts.
+pub(super) async fn texts(body: Body) -> Result<Page<String>, HttpError> {
+    page(body, |bytes| checked(bytes).map(|json| json.get().to_owned()), String::len).await
+}
+
+impl<T> Page<T> {
     /// The page that a whole document is.
-    pub(super) fn of(rows: Vec<String>, rest: &Rest) -> Result<Self, HttpError> {
+    pub(super) fn of(rows: Vec<T>, rest: &Rest) -> Result<Self, HttpError> {
         let is_page = rest.listed || ["meta", "_links"].iter().any(|name| rest.member(name).is_some());
         if !is_page {
             return Err(malformed("it has no list (data)"));

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use super::{
     Pointers,
-    answer::{Page, page},
+    answer::{Page, texts},
     client::Client,
     report, statistics,
     wire::Operation,
@@ -30,7 +30,7 @@ pub(super) async fn examine(client: &Client) -> Vec<Finding> {
     if login.is_ok()
         && let Some(day) = Window::new(present - TimeDelta::days(1), present).map(super::whole_seconds)
     {
-        let listed = client.ask(Operation::Page { window: day, offset: 0, limit: 1 }, page).await;
+        let listed = client.ask(Operation::Page { window: day, offset: 0, limit: 1 }, texts).await;
         findings.push(list(&listed));
         if let Ok(Page { rows, .. }) = &listed {
             findings.extend(rows.first().map(|row| fields(row, &Pointers::new(&client.config.fields))));
@@ -74,7 +74,7 @@ fn clock(client: &Client) -> Finding {
     )
 }
 
-fn list(listed: &Result<Page, SourceError>) -> Finding {
+fn list(listed: &Result<Page<String>, SourceError>) -> Finding {
     match listed {
         Ok(Page { total: Some(total), .. }) => good("transactions", format!("readable; {total} in the last day")),
         Ok(Page { rows, .. }) if rows.is_empty() => good("transactions", "readable; none in the last day".to_owned()),

@@ -37,7 +37,7 @@ use self::{
     wire::Operation,
     write::{NewTransaction, TransactionUpdate},
 };
-use super::{Finding, Normalizer, ReadEnd, ReadEvent, Source, SourceError};
+use super::{Finding, Known, Normalizer, ReadEnd, ReadEvent, Source, SourceError, known::Marker};
 use crate::{
     config::HecOne,
     domain::{Partition, Record, SourceKind, StreamId, Window},
@@ -48,12 +48,14 @@ use crate::{
 pub struct HecOneSource {
     client: Client,
     normalize: Normalizer,
+    marker: Marker,
 }
 
 impl HecOneSource {
     /// The account, over the program's transport. Asks nothing yet.
     pub fn new(config: HecOne, transport: Transport, normalize: Normalizer) -> Self {
-        Self { client: Client::new(config, transport), normalize }
+        let marker = normalize.marker(&config.client_secret);
+        Self { client: Client::new(config, transport), normalize, marker }
     }
 
     /// The account's only stream.
@@ -81,7 +83,7 @@ impl HecOneSource {
     async fn written(&self, operation: Operation<'_>) -> Result<Record, SourceError> {
         let raw = self.client.ask(operation, answer::one).await?;
         let raw = raw.ok_or_else(|| SourceError::Rejected("without the transaction that was written".to_owned()))?;
-        Ok((self.normalize)(&self.stream(), self.present(), &raw))
+        Ok(self.normalize.record(&self.stream(), self.present(), &raw))
     }
 }
 
@@ -128,10 +130,11 @@ impl Source for HecOneSource {
         &self,
         stream: &StreamId,
         stretch: Window,
+        known: &Known,
         events: mpsc::Sender<ReadEvent>,
     ) -> Result<ReadEnd, SourceError> {
-        let end =
-            pages::Reading::new(&self.client, &self.normalize, stream, events).run(whole_seconds(stretch)).await?;
+        let by = (&self.normalize, &self.marker);
+        let end = pages::Reading::new(&self.client, by, stream, known, events).run(whole_seconds(stretch)).await?;
         // What was read by a clock days off cannot be placed: the watermark would stand in another time.
         self.client.link.unbelievable_skew().map_or(Ok(end), |skew| Err(SourceError::ClockOff(skew)))
     }
@@ -139,7 +142,7 @@ impl Source for HecOneSource {
     async fn read_one(&self, stream: &StreamId, id: &str) -> Result<Option<Record>, SourceError> {
         let present = self.present();
         let Some(raw) = self.client.find(Operation::One(id), answer::one).await?.flatten() else { return Ok(None) };
-        let record = (self.normalize)(stream, present, &raw);
+        let record = self.normalize.record(stream, present, &raw);
         // Another transaction than the one asked for must not be taken for it.
         if record.id.is_empty() || record.id == id {
             Ok(Some(record))

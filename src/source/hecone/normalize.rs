@@ -14,7 +14,7 @@ use crate::{
     source::{
         Context,
         fields::{Reader, judge, key_text, key_time, no_object, reject, short_enough},
-        json::{Node, clean},
+        json::{Node, RecordText, clean},
         protect::{protect, scrubbed},
     },
 };
@@ -24,9 +24,10 @@ use crate::{
 mod tests;
 
 /// One transaction, as sent, to one record. Depends on nothing but its arguments; never panics, whatever the text.
-pub fn normalize(raw: &str, context: &Context<'_>, pointers: &Pointers) -> Record {
-    let (text, nul_removed) = clean(raw);
-    let mut root = match Node::parse(&text) {
+pub fn normalize<'t>(raw: impl Into<RecordText<'t>>, context: &Context<'_>, pointers: &Pointers) -> Record {
+    let raw = raw.into();
+    let (text, nul_removed) = clean(raw.get());
+    let mut root = match Node::of_record(raw, &text) {
         Ok(root) if root.is_object() => root,
         Ok(_) => return no_object(scrubbed(&text, context.privacy), "is not a JSON object"),
         Err(error) => return no_object(scrubbed(&text, context.privacy), error.to_string()),

@@ -19,9 +19,13 @@ use super::{
     wire::{Operation, Prepared},
 };
 use crate::{
-    domain::{Flag, Outcome, Record, StreamId, Window},
+    domain::{Flag, Outcome, StreamId, Window},
     failpoint::{Bug, planted},
-    source::{Normalizer, ReadEnd, ReadEvent, SourceError},
+    source::{
+        Brought, Known, Normalizer, ReadEnd, ReadEvent, SourceError,
+        known::Marker,
+        recognize::{Recognizer, Text},
+    },
 };
 
 /// Records go on in batches of so many, or of so many bytes.
@@ -43,8 +47,10 @@ const MOST_ROWS: u64 = 1_000_000;
 /// One read of one stream.
 pub(super) struct Reading<'a> {
     client: &'a Client,
-    normalize: &'a Normalizer,
+    /// What normalizes, and what marks the texts for it.
+    by: (&'a Normalizer, &'a Marker),
     stream: &'a StreamId,
+    known: &'a Known,
     events: mpsc::Sender<ReadEvent>,
 }
 
@@ -78,11 +84,12 @@ struct Met {
 impl<'a> Reading<'a> {
     pub(super) fn new(
         client: &'a Client,
-        normalize: &'a Normalizer,
+        by: (&'a Normalizer, &'a Marker),
         stream: &'a StreamId,
+        known: &'a Known,
         events: mpsc::Sender<ReadEvent>,
     ) -> Self {
-        Self { client, normalize, stream, events }
+        Self { client, by, stream, known, events }
     }
 
     /// Reads the stretch, in parts where its pages move.
@@ -154,7 +161,11 @@ impl<'a> Reading<'a> {
     }
 
     /// One round over all pages of a part. Sends the records of each page when it is whole, or holds them back.
-    async fn round(&self, part: Window, held: &mut Option<Vec<Record>>) -> Result<Round, SourceError> {
+    async fn round(&self, part: Window, held: &mut Option<Vec<Brought>>) -> Result<Round, SourceError> {
+        let nothing = Known::nothing();
+        // What may have to be flagged must be at hand.
+        let known = if held.is_some() { &nothing } else { self.known };
+        let recognizer = Recognizer::new(self.by.0, self.by.1, self.stream, known);
         let mut met = Met::default();
         let mut next = None;
         let (mut followed, mut held_bytes) = (HashSet::new(), 0);
@@ -166,13 +177,13 @@ impl<'a> Reading<'a> {
             };
             let url = Prepared::new(&self.client.config, operation)?.url;
             let present = self.client.link.present();
-            let Page { rows, total, next: link } = self.client.ask(operation, page).await?;
+            let reading = |body| page(body, |bytes| recognizer.text(bytes), Text::length);
+            let Page { rows, total, next: link } = self.client.ask(operation, reading).await?;
             let count = rows.len() as u64;
             let (mut batch, mut bytes) = (Vec::new(), 0);
-            for raw in rows {
-                let record = (self.normalize)(self.stream, present, &raw);
-                drop(raw);
-                met.record(&record);
+            for text in rows {
+                let record = recognizer.of_text(present, text);
+                met.record(&record, known);
                 if let Some(held) = held {
                     held_bytes += record.size();
                     if held_bytes > HELD && !planted(Bug::NoLimits) {
@@ -206,9 +217,13 @@ impl<'a> Reading<'a> {
 }
 
 impl Met {
-    fn record(&mut self, record: &Record) {
-        // What has no id counts by its text.
-        let key = if record.id.is_empty() { &*record.raw } else { record.id.as_str() };
+    fn record(&mut self, record: &Brought, known: &Known) {
+        let key = match record {
+            // What has no id counts by its text.
+            Brought::New(record, _) if record.id.is_empty() => &*record.raw,
+            Brought::New(record, _) => record.id.as_str(),
+            Brought::Known(place) => known.record(*place).id,
+        };
         self.moved |= !self.ids.insert(digest(key));
     }
 
@@ -247,9 +262,13 @@ fn digest(text: &str) -> u64 {
     u64::from_be_bytes(first)
 }
 
-fn flag(record: &mut Record) {
-    match &mut record.outcome {
-        Outcome::Lines(lines) => lines.iter_mut().for_each(|line| _ = line.quality.insert(Flag::UnstableWindow)),
-        Outcome::Rejected(_) => {}
+fn flag(record: &mut Brought) {
+    match record {
+        Brought::New(record, _) => match &mut record.outcome {
+            Outcome::Lines(lines) => lines.iter_mut().for_each(|line| _ = line.quality.insert(Flag::UnstableWindow)),
+            Outcome::Rejected(_) => {}
+        },
+        // Where flags may be needed, none is taken as known.
+        Brought::Known(_) => {}
     }
 }

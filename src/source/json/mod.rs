@@ -8,6 +8,7 @@ mod parts;
 mod pointer;
 #[cfg(test)]
 pub(crate) mod tests;
+mod text;
 
 use std::{borrow::Cow, ops::Range};
 
@@ -19,6 +20,7 @@ pub(crate) use clean::clean;
 pub(crate) use index::Index;
 use parts::Parts;
 pub(crate) use pointer::Pointer;
+pub use text::RecordText;
 
 /// Deepest nesting that is read.
 const DEPTH: usize = 128;
@@ -68,11 +70,20 @@ pub(crate) enum Value<'a> {
 impl<'a> Node<'a> {
     /// Reads a whole text. It should be [`clean()`].
     pub(crate) fn parse(text: &'a str) -> Result<Self, NotJson> {
+        // Whether it is JSON is not for us to say; what is, is easily taken apart.
+        let _: &RawValue = serde_json::from_str(text).map_err(|_| NotJson::Syntax)?;
+        Self::of_json(text)
+    }
+
+    /// Reads a record's text. `cleaned`: what [`clean()`] made of it, which of JSON is JSON.
+    pub(crate) fn of_record(text: RecordText<'_>, cleaned: &'a str) -> Result<Self, NotJson> {
+        if text.is_json() { Self::of_json(cleaned) } else { Self::parse(cleaned) }
+    }
+
+    fn of_json(text: &'a str) -> Result<Self, NotJson> {
         if has_too_many(text) {
             return Err(NotJson::TooMany);
         }
-        // Whether it is JSON is not for us to say; what is, is easily taken apart.
-        let _: &RawValue = serde_json::from_str(text).map_err(|_| NotJson::Syntax)?;
         Parts { text, at: 0 }.value(0)
     }
 

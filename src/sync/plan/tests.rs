@@ -81,7 +81,8 @@ fn a_window_asked_for_is_read_again_at_any_age_unless_the_source_no_longer_serve
 
 #[test]
 fn the_watermark_stays_behind_the_source_and_within_its_window() {
-    let read = Read { window: window(0, 6 * HOUR), stretch: window(0, 6 * HOUR), moves_watermark: true };
+    let read =
+        Read { window: window(0, 6 * HOUR), stretch: window(0, 6 * HOUR), moves_watermark: true, was_read: false };
     let delay = Duration::from_mins(15);
     assert_eq!(read.watermark(at(5 * HOUR), delay), Some(at(5 * HOUR - 900)));
     assert_eq!(read.watermark(at(9 * HOUR), delay), Some(at(6 * HOUR)));
@@ -183,7 +184,10 @@ fn a_window_that_was_not_read_to_its_end_is_filled_though_the_watermark_has_pass
     // The source's clock was a day ahead for a while, the watermark with it; then its true time was met again.
     let ledger = [read_at(0, 6 * HOUR, 4 * HOUR)];
     let reads = plan(&rules(0), &standing(&ledger, Some(DAY), 30 * HOUR)).reads;
-    assert_eq!(reads[0], Read { window: window(0, 6 * HOUR), stretch: window(0, 6 * HOUR), moves_watermark: false });
+    assert_eq!(
+        reads[0],
+        Read { window: window(0, 6 * HOUR), stretch: window(0, 6 * HOUR), moves_watermark: false, was_read: false }
+    );
 }
 
 #[test]
@@ -209,7 +213,8 @@ fn a_window_that_ends_where_the_head_begins_is_read_again_once() {
     // The head is [6 h, …): the window before it is behind it, and due by its age.
     let ledger = [read_at(0, 6 * HOUR, 6 * HOUR), read_at(6 * HOUR, 12 * HOUR, 8 * HOUR)];
     let plan = plan(&rules(0), &standing(&ledger, Some(8 * HOUR), 8 * HOUR + 900));
-    let again = Read { window: window(0, 6 * HOUR), stretch: window(0, 6 * HOUR), moves_watermark: false };
+    let again =
+        Read { window: window(0, 6 * HOUR), stretch: window(0, 6 * HOUR), moves_watermark: false, was_read: true };
     assert_eq!(plan.reads.iter().filter(|read| read.window == again.window).collect::<Vec<_>>(), [&again]);
     assert_eq!(plan.reads.len(), 2, "{plan:?}");
 }

@@ -4,7 +4,7 @@ use std::{borrow::Cow, io, ops::Range};
 
 use sha2::{Digest, Sha256};
 
-use super::{Entry, Incoming, Reject, finished, prefix, table::Found};
+use super::{Entry, Incoming, NotKept, Reject, finished, prefix, table::Found};
 use crate::warehouse::{
     copy::ContentHash,
     packed::{self, Packed},
@@ -139,6 +139,9 @@ impl Batch {
         for number in 0..self.incoming.records.len() {
             ids.push((self.incoming.key)(&packed::id_of(&self.incoming.records, number)?, ""));
         }
+        for entry in self.incoming.entries.iter().filter(|entry| entry.is_known()) {
+            ids.push((self.incoming.key)(self.incoming.known.record(entry.record).id, ""));
+        }
         ids.sort_unstable();
         Ok(Ids { ids, key: self.incoming.key })
     }
@@ -197,6 +200,9 @@ pub(in crate::warehouse) struct Lines<'b>(Reader<'b>);
 impl Lines<'_> {
     /// The record of an entry, the fields of its line, and the digest of its content.
     pub(in crate::warehouse) fn of(&mut self, entry: &Entry) -> io::Result<(Packed<'_>, Cow<'_, [u8]>, ContentHash)> {
+        if entry.is_known() {
+            return Err(NotKept.into());
+        }
         let packed = Packed::of(self.0.get(entry.record as usize)?)?;
         let (fields, hash) = finished(&packed, entry)?;
         Ok((packed, fields, hash))

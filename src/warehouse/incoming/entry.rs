@@ -31,7 +31,7 @@ pub(in crate::warehouse) struct Entry {
     pub(super) key: Key,
     /// Of its content: the beginning of the whole digest.
     pub(super) hash: u64,
-    /// Its record in the log.
+    /// Its record: in the log, or where it stands in what is known.
     pub(in crate::warehouse) record: u32,
     /// Its place in the record.
     pub(super) place: u16,
@@ -42,13 +42,24 @@ pub(in crate::warehouse) struct Entry {
 const IDENTICAL: u16 = 1 << 15;
 const OUTSIDE: u16 = 1 << 14;
 const SUPERSEDED: u16 = 1 << 13;
+const KNOWN: u16 = 1 << 12;
 
 impl Entry {
     /// Most lines of one id and product in one answer.
-    pub(super) const MOST_ALIKE: u16 = SUPERSEDED - 1;
+    pub(super) const MOST_ALIKE: u16 = KNOWN - 1;
 
     pub(super) fn new(key: Key, hash: &ContentHash, record: u32, place: u16, outside: bool) -> Self {
         Self { key, hash: prefix(hash), record, place, marks: if outside { OUTSIDE } else { 0 } }
+    }
+
+    /// A line of a known record, which is inside the window.
+    pub(super) const fn known(key: Key, hash: u64, record: u32, place: u16) -> Self {
+        Self { key, hash, record, place, marks: KNOWN }
+    }
+
+    /// Whether its record is known, and so not in the log.
+    pub(super) const fn is_known(&self) -> bool {
+        self.marks & KNOWN != 0
     }
 
     /// 0 and 1 need no suffix.
@@ -57,7 +68,7 @@ impl Entry {
     }
 
     pub(super) const fn set_number(&mut self, number: u16, identical: bool) {
-        self.marks = self.marks & (OUTSIDE | SUPERSEDED) | number & Self::MOST_ALIKE;
+        self.marks = self.marks & (OUTSIDE | SUPERSEDED | KNOWN) | number & Self::MOST_ALIKE;
         if identical {
             self.marks |= IDENTICAL;
         }
@@ -76,6 +87,11 @@ impl Entry {
     /// Whether it stands, and inside the window.
     pub(super) const fn is_plain(&self) -> bool {
         self.marks & (OUTSIDE | SUPERSEDED) == 0
+    }
+
+    /// Whether it stands inside the window and is like no other, so that its key and content are those of its record alone.
+    pub(super) const fn is_its_records(&self) -> bool {
+        self.is_plain() && self.number() == 0
     }
 
     /// Whether a later image of it stands.

@@ -169,8 +169,15 @@ pub(super) async fn read(
     let stretch = Window::new(end - TimeDelta::days(7), end).expect("a week");
     async move {
         let (source, stop) = (passes.accounts[0].source.as_ref(), CancellationToken::new());
-        let with = Windows { warehouse: &warehouse, source, settings: &settings, stream: &stream, stop: &stop };
-        let read = Read { window: stretch, stretch, moves_watermark: false };
+        let with = Windows {
+            warehouse: &warehouse,
+            source,
+            settings: &settings,
+            stream: &stream,
+            recognize: true,
+            stop: &stop,
+        };
+        let read = Read { window: stretch, stretch, moves_watermark: false, was_read: false };
         read_window(&with, &read, Hold::Lease(&lease), asked_at).await.map(drop)
     }
 }

@@ -18,6 +18,7 @@ use crate::{
     config::{self, AlexelaMethod, DateFormat},
     domain::{Grid, Outcome, record::Rejection},
     schedule::Schedule,
+    source::Brought,
 };
 
 struct Setup {
@@ -47,7 +48,10 @@ impl Setup {
         change(&mut config);
         let clock = Arc::new(ManualClock::at(NOW.parse().unwrap()));
         let transport = Transport::new(&http, clock).unwrap();
-        Self { strict, source: AlexelaSource::new(config, transport, Arc::new(|_, _, raw| as_is(raw))) }
+        Self {
+            strict,
+            source: AlexelaSource::new(config, transport, Normalizer::new("", |_, _, raw| as_is(raw.get()))),
+        }
     }
 
     /// Reads and gives the ids that count, the days asked, and how it ended.
@@ -58,7 +62,9 @@ impl Setup {
             let (mut whole, mut open) = (Vec::new(), Vec::new());
             while let Some(event) = events.recv().await {
                 match event {
-                    ReadEvent::Records(records) => open.extend(records.into_iter().map(|record| record.id)),
+                    ReadEvent::Records(records) => {
+                        open.extend(records.into_iter().filter_map(Brought::into_record).map(|record| record.id));
+                    }
                     ReadEvent::Restart => open.clear(),
                     ReadEvent::Complete => whole.append(&mut open),
                 }
@@ -66,7 +72,8 @@ impl Setup {
             assert!(open.is_empty(), "records after the last Complete: {open:?}");
             whole
         };
-        let (end, ids) = tokio::join!(self.source.read(stream, stretch, sender), counted);
+        let nothing = Known::nothing();
+        let (end, ids) = tokio::join!(self.source.read(stream, stretch, &nothing, sender), counted);
         (ids, end)
     }
 
@@ -352,7 +359,7 @@ async fn a_reader_that_is_gone_ends_the_read() {
     let (sender, events) = mpsc::channel(1);
     drop(events);
     let stretch = Window::new(day("2026-11-15"), day("2026-11-21")).unwrap();
-    assert!(matches!(setup.source.read(&card(), stretch, sender).await, Err(SourceError::Stopped)));
+    assert!(matches!(setup.source.read(&card(), stretch, &Known::nothing(), sender).await, Err(SourceError::Stopped)));
     assert_eq!(setup.asked(), 1);
 }
 

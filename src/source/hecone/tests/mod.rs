@@ -18,6 +18,10 @@ use crate::{
     domain::{Flag, Grid, Kind, Line, Outcome, State},
     http::HttpError,
     schedule::Schedule,
+    source::{
+        Brought,
+        known::{Keeping, KnownLine},
+    },
 };
 
 fn noon() -> DateTime<Utc> {
@@ -76,11 +80,17 @@ impl Setup {
         };
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(noon()));
         let transport = Transport::new(&http, clock).unwrap().with_first_wait(Duration::from_millis(1));
-        Self { vendor, source: HecOneSource::new(config, transport, Arc::new(|_, _, raw| as_is(raw))) }
+        Self { vendor, source: HecOneSource::new(config, transport, Normalizer::new("", |_, _, raw| as_is(raw.get()))) }
     }
 
     /// Reads, and gives the records that count and how it ended.
     async fn read(&self, stretch: Window) -> (Vec<Record>, Result<ReadEnd, SourceError>) {
+        let (brought, end) = self.read_knowing(stretch, &Known::nothing()).await;
+        (brought.into_iter().filter_map(Brought::into_record).collect(), end)
+    }
+
+    /// The same of what is known in part.
+    async fn read_knowing(&self, stretch: Window, known: &Known) -> (Vec<Brought>, Result<ReadEnd, SourceError>) {
         let (sender, mut events) = mpsc::channel(2);
         let counted = async {
             let (mut whole, mut open) = (Vec::new(), Vec::new());
@@ -94,7 +104,7 @@ impl Setup {
             whole
         };
         let stream = self.source.stream();
-        let (end, records) = tokio::join!(self.source.read(&stream, stretch, sender), counted);
+        let (end, records) = tokio::join!(self.source.read(&stream, stretch, known, sender), counted);
         (records, end)
     }
 
@@ -406,4 +416,32 @@ fn a_stretch_is_widened_to_whole_seconds() {
     let widened = whole_seconds(Window::new(start, end).unwrap());
     assert_eq!(widened, window(1, 3));
     assert_eq!(whole_seconds(widened), widened);
+}
+
+/// What is known of the rows with these ids.
+async fn known_of(setup: &Setup, ids: &[&str]) -> Known {
+    let mut keeping = Keeping::of_read(noon());
+    for brought in setup.read_knowing(window(0, 60), &Known::nothing()).await.0 {
+        let Brought::New(record, mark) = brought else { panic!("nothing is known") };
+        if ids.contains(&record.id.as_str()) {
+            assert!(keeping.add(mark, &record.id, [KnownLine { line_id: "-", hash: 1 }]));
+        }
+    }
+    Known::of(keeping.finish(), noon()).unwrap()
+}
+
+#[tokio::test]
+async fn rows_that_are_known_are_not_normalized_again_and_count_all_the_same() {
+    let setup = Setup::new(Vendor::new(&[1, 2, 3, 4, 5])).await;
+    let known = known_of(&setup, &["2", "5"]).await;
+    let (brought, end) = setup.read_knowing(window(0, 60), &known).await;
+    assert!(end.unwrap().complete);
+    let ids: Vec<_> = brought
+        .into_iter()
+        .map(|brought| match brought {
+            Brought::New(record, _) => record.id,
+            Brought::Known(place) => format!("known {}", known.record(place).id),
+        })
+        .collect();
+    assert_eq!(ids, ["1", "known 2", "3", "4", "known 5"]);
 }

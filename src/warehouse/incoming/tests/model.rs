@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
+use crate::source::known::Marker;
 
 /// A record in few words: id, products or articles, quantity.
 type Small = (u8, Vec<u8>, i64);
@@ -136,6 +137,78 @@ fn agrees(kind: SourceKind, answers: &Answers, key: fn(&str, &str) -> Key, budge
     Ok(())
 }
 
+/// A record as a source brings it: known where the mark of its text is.
+fn brought(kind: SourceKind, record: &Small, known: &Known) -> Brought {
+    let marker = Marker::new(&String::new().into(), "");
+    // Unlike a real one's, a small record's text does not say all that its lines come from.
+    let mark = marker.mark(format!("{record:?}").as_bytes());
+    known.find(mark).map_or_else(|| Brought::New(small(kind, record), mark), Brought::Known)
+}
+
+fn read_knowing(kind: SourceKind, answers: &Answers, known: Known) -> Result<Batch, WarehouseError> {
+    let mut incoming = Incoming::knowing(kind, window(), Arc::new(known));
+    for (records, complete) in answers {
+        incoming.brought(records.iter().map(|record| brought(kind, record, &incoming.known)).collect())?;
+        if *complete {
+            incoming.complete()?;
+        } else {
+            incoming.restart();
+        }
+    }
+    Ok(incoming.finish())
+}
+
+/// Key and content of each entry that stands.
+fn standing(batch: &Batch) -> Vec<(Key, u64)> {
+    let mut standing: Vec<_> = batch.entries().map(|(_, entry)| (entry.key, entry.hash)).collect();
+    standing.sort_unstable();
+    standing
+}
+
+/// What was kept of the first answers makes no difference to what the others come to, but that records are not at hand.
+fn knows(kind: SourceKind, first: &Answers, second: &Answers) -> Result<(), TestCaseError> {
+    let first = read_knowing(kind, first, Known::nothing()).expect("nothing is missing where nothing is known");
+    let kept = match first.kept_of(1..=usize::MAX, at(0)).expect("spooled") {
+        Kept::Anew(Some(kept)) => kept,
+        Kept::Anew(None) => return Ok(()),
+        Kept::AsItWas => return Err(TestCaseError::fail("nothing was known")),
+    };
+    let known = || Known::of(kept.clone(), at(0)).expect("whole");
+    let plain = read_knowing(kind, second, Known::nothing()).expect("nothing is missing where nothing is known");
+    let batch = match read_knowing(kind, second, known()) {
+        Ok(batch) => batch,
+        // Lines alike are told apart by their texts.
+        Err(WarehouseError::NotKept) => return Ok(()),
+        Err(other) => return Err(TestCaseError::fail(other.to_string())),
+    };
+    prop_assert_eq!(standing(&batch), standing(&plain));
+    prop_assert_eq!((batch.fetched(), batch.duplicate()), (plain.fetched(), plain.duplicate()));
+    prop_assert_eq!(batch.digest(), plain.digest());
+    prop_assert_eq!(batch.units().count(), plain.units().count());
+    let (ids, plain_ids) = (batch.ids().expect("spooled"), plain.ids().expect("spooled"));
+    for id in (0..8).map(|id| format!("t{id}")) {
+        prop_assert_eq!(ids.has(&id), plain_ids.has(&id));
+    }
+    let (mut lines, mut again) = (batch.lines(), 0);
+    for (_, entry) in batch.entries() {
+        match lines.of(entry) {
+            Ok((packed, fields, hash)) => prop_assert_eq!(hash, copy::content_hash(&fields, packed.raw)),
+            Err(error) => {
+                prop_assert!(matches!(WarehouseError::from(error), WarehouseError::NotKept));
+                again += 1;
+            }
+        }
+    }
+    // What is kept of this read is what is kept of it where nothing was known.
+    let (kept_now, plain_kept) = (batch.kept_of(1..=usize::MAX, at(0)), plain.kept_of(1..=usize::MAX, at(0)));
+    match kept_now.expect("spooled") {
+        Kept::AsItWas if batch.duplicate() > 0 || batch.len() == 0 => {}
+        Kept::AsItWas => prop_assert_eq!(again > 0, !known().is_empty()),
+        anew @ Kept::Anew(_) => prop_assert_eq!(anew, plain_kept.expect("spooled")),
+    }
+    Ok(())
+}
+
 fn any_answers() -> impl Strategy<Value = Answers> {
     let record = (0u8..6, prop::collection::vec(0u8..4, 1..4), 1i64..5);
     prop::collection::vec((prop::collection::vec(record, 0..14), prop::bool::weighted(0.8)), 0..5)
@@ -148,5 +221,13 @@ proptest! {
     ) {
         let kind = if hecone { SourceKind::HecOne } else { SourceKind::AlexelaCard };
         agrees(kind, &answers, if collide { colliding } else { key }, budget)?;
+    }
+
+    #[test]
+    fn what_is_recognized_comes_to_what_it_came_to_before(
+        first in any_answers(), second in any_answers(), same: bool, hecone: bool,
+    ) {
+        let kind = if hecone { SourceKind::HecOne } else { SourceKind::AlexelaCard };
+        knows(kind, &first, if same { &first } else { &second })?;
     }
 }
