@@ -29,20 +29,12 @@ fn at(days: i64) -> DateTime<Utc> {
 
 /// So many records of a source, as the sandbox writes them.
 fn records(source: SourceKind) -> Vec<String> {
-    let shares = match source {
-        SourceKind::HecOne => [1, 0, 0, 0],
-        SourceKind::AlexelaCard => [0, 1, 0, 0],
-        SourceKind::AlexelaBonus => [0, 0, 1, 0],
-        SourceKind::AlexelaEv => [0, 0, 0, 1],
-    };
     let options = WorldOptions {
         sales: 2 * ROWS as u64,
-        shares,
         from: at(0),
         to: at(30),
         as_of: Some(at(30)),
-        dirt: false,
-        ..WorldOptions::default()
+        ..WorldOptions::only(source)
     };
     let listed = listing(&World::new(options), source, at(30));
     let records: Vec<_> = listed.into_iter().take(ROWS).map(|listed| listed.json).collect();

@@ -60,22 +60,7 @@ impl Records {
         from: DateTime<Utc>,
         to: DateTime<Utc>,
     ) -> Self {
-        let shares = match source {
-            SourceKind::HecOne => [1, 0, 0, 0],
-            SourceKind::AlexelaCard => [0, 1, 0, 0],
-            SourceKind::AlexelaBonus => [0, 0, 1, 0],
-            SourceKind::AlexelaEv => [0, 0, 0, 1],
-        };
-        let options = WorldOptions {
-            sales: rows,
-            shares,
-            from,
-            to,
-            as_of: Some(to),
-            contracts,
-            dirt: false,
-            ..WorldOptions::default()
-        };
+        let options = WorldOptions { sales: rows, from, to, as_of: Some(to), contracts, ..WorldOptions::only(source) };
         let world = World::new(options);
         let mut records = Self::default();
         let numbers = world.contracts();

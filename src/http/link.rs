@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -15,7 +15,7 @@ use super::{
     Body, HttpError, Repeatable, Transport,
     error::in_short,
     limiter::Limiter,
-    offset::Offset,
+    offset::{Offset, STEPPED},
     retry::{LONGEST_WAIT, backoff, retry_after},
     said::said_in,
 };
@@ -66,6 +66,8 @@ pub struct Link {
 #[derive(Debug, Clone, Copy)]
 pub struct Begun {
     at: DateTime<Utc>,
+    /// By a clock that does not step.
+    since: Instant,
     before: Option<TimeDelta>,
     changes: u64,
 }
@@ -99,16 +101,23 @@ impl Link {
             let offset = self.clock_offset();
             (offset.seen().map(|_| offset.get()), offset.changes())
         };
-        Begun { at: self.transport.clock.now(), before, changes }
+        let clock = &self.transport.clock;
+        Begun { at: clock.now(), since: clock.monotonic(), before, changes }
     }
 
     /// The server's time when a read began. If nothing was heard from the server before, it is what the read's own
     /// answers showed. Else a clock that stepped meanwhile, here or there, even there and back, makes several times of it:
     /// the earliest counts, since a watermark may stay behind what was read and must not pass it.
     pub fn placed(&self, begun: Begun) -> DateTime<Utc> {
+        let clock = &self.transport.clock;
+        let (now, took) = (clock.now(), clock.monotonic().saturating_duration_since(begun.since));
         let offset = self.clock_offset();
         let known = begun.before.unwrap_or_else(|| offset.get());
-        begun.at + offset.least_since(begun.changes).map_or(known, |least| least.min(known))
+        let by_then = begun.at + offset.least_since(begun.changes).map_or(known, |least| least.min(known));
+        // So long ago it was by the clock as it is now: that of then may have been wrong unnoticed, if it stepped before the
+        // first answer.
+        let at = now - TimeDelta::from_std(took).unwrap_or_default();
+        if (at - begun.at).abs() > STEPPED { by_then.min(at + offset.get()) } else { by_then }
     }
 
     /// Server minus machine, as far as it is believed.

@@ -18,6 +18,10 @@ const CHANGES_KEPT: usize = 64;
 /// What a clock may gain on the time that really passed: it is set right in small steps, too.
 const STEP: TimeDelta = TimeDelta::seconds(1);
 
+/// A clock that went otherwise than the time that really passed by more than this has stepped. Less does no harm where a read
+/// is placed: the watermark stays behind by minutes (`publish_delay`).
+pub(super) const STEPPED: TimeDelta = TimeDelta::seconds(10);
+
 /// How long the server's dates are left out of account after a correction did not help.
 const DISTRUST: Duration = Duration::from_mins(10);
 
@@ -46,11 +50,16 @@ impl Offset {
     fn correct(&mut self, offset: TimeDelta) {
         if offset != self.learnt {
             self.learnt = offset;
-            self.changes += 1;
-            self.changed_to.push_back(offset);
-            if self.changed_to.len() > CHANGES_KEPT {
-                self.changed_to.pop_front();
-            }
+            self.was(offset);
+        }
+    }
+
+    /// A correction that was right at some time.
+    fn was(&mut self, offset: TimeDelta) {
+        self.changes += 1;
+        self.changed_to.push_back(offset);
+        if self.changed_to.len() > CHANGES_KEPT {
+            self.changed_to.pop_front();
         }
     }
 
@@ -69,7 +78,8 @@ impl Offset {
     /// says that the offset lies in a range; one that lies in it already stays, so that the time does not jitter.
     ///
     /// `took` is how long the exchange really was. When this machine's clock says otherwise it stepped meanwhile, and the
-    /// exchange says nothing: its range would be as wide as the step and hold what is no longer true.
+    /// exchange says nothing of what is right now: its range would be as wide as the step and hold what is no longer true. It
+    /// does say what was right before, by which a read that began then is placed.
     pub(super) fn observe(
         &mut self,
         date: DateTime<Utc>,
@@ -78,8 +88,16 @@ impl Offset {
         now: Instant,
     ) {
         // The planted bug: this machine's clock is taken to be right, whatever the server says.
-        let most = TimeDelta::from_std(took).map_or(TimeDelta::MAX, |took| took + STEP);
-        if received < sent || received - sent > most || planted(Bug::ClockTrusted) {
+        if planted(Bug::ClockTrusted) {
+            return;
+        }
+        let took = TimeDelta::from_std(took).unwrap_or(BELIEVABLE);
+        if received < sent || received - sent > took + STEP {
+            // The least that it can have been by the clock as it was when it was sent.
+            let before = date - sent - took;
+            if before.abs() <= BELIEVABLE {
+                self.was(before);
+            }
             return;
         }
         let (least, most) = (date - received, date + TimeDelta::seconds(1) - sent);
@@ -167,7 +185,11 @@ mod tests {
 
     #[test]
     fn a_clock_that_stepped_back_during_the_exchange_says_nothing() {
-        assert_eq!(observed(100_000, 10_001, 10_000).seen(), None);
+        let offset = observed(100_000, 10_001, 10_000);
+        assert_eq!((offset.seen(), offset.get()), (None, TimeDelta::zero()));
+        assert_eq!(offset.least_since(0), Some(TimeDelta::milliseconds(89_299)), "but what was right before");
+        let distant = observed(0, 1_800_000_000_001, 1_800_000_000_000);
+        assert_eq!(distant.least_since(0), None, "a date of another age is not believed");
         // An exchange that took no time says the most.
         assert_eq!(observed(100_000, 10_000, 10_000).get(), TimeDelta::milliseconds(90_500));
     }

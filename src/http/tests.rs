@@ -337,6 +337,30 @@ async fn a_read_that_began_on_a_wrong_clock_which_is_set_right_meanwhile_is_plac
 }
 
 #[tokio::test]
+async fn a_clock_that_was_wrong_when_a_read_began_and_is_right_by_its_only_answer_does_not_place_it() {
+    let here: DateTime<Utc> = "2026-11-21T12:00:00Z".parse().unwrap();
+    let noon = || bytes("200 OK", "date: Sat, 21 Nov 2026 12:00:00 GMT\r\n", b"[]");
+    for is_asked_first in [false, true] {
+        let clock = Arc::new(ManualClock::at(here));
+        let link = link_with(&limits(), clock.clone());
+        let server = Server::start(vec![noon()]).await;
+        ask(&link, &server).await.unwrap();
+        // Ahead since a moment ago, which nothing has shown yet, and set right before the request, or while it is answered.
+        clock.set(here + TimeDelta::minutes(10));
+        let begun = link.begin();
+        if !is_asked_first {
+            clock.set(here);
+        }
+        let answered = |_| {
+            clock.set(here);
+            Ok(get(&server.url))
+        };
+        link.call(THINGS, answered, read).await.unwrap();
+        assert!(link.placed(begun) <= here + TimeDelta::seconds(1), "{}", link.placed(begun));
+    }
+}
+
+#[tokio::test]
 async fn a_read_that_is_the_first_to_hear_from_a_server_is_placed_by_its_time() {
     let here: DateTime<Utc> = "2026-11-21T11:00:00Z".parse().unwrap();
     let link = link_with(&limits(), Arc::new(ManualClock::at(here)));

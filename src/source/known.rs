@@ -8,8 +8,10 @@
 //! its text, the window is read again without this.
 //!
 //! A mark is an HMAC under a key made of the account's secret: whoever reads the ledger cannot try out which card or plate
-//! it was that the privacy rules took away. The rules and the program's version go into that key: where anything changes
-//! that a record's lines depend on, nothing is known.
+//! it was that the privacy rules took away. The rules go into that key, and a digest of the program's own source: where
+//! anything may have changed that a record's lines depend on, nothing is known.
+//!
+//! When a person is to be forgotten, what is known of their records must go with them: it is cleared, or the key changes.
 
 use std::{fmt, num::NonZeroU64};
 
@@ -18,8 +20,6 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use rustc_hash::FxHashMap;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
-
-use super::NORMALIZER;
 
 /// The mark of a record's text: texts with the same one are the same. 64 bits of an HMAC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -44,9 +44,8 @@ pub struct Marker(Hmac<Sha256>);
 impl Marker {
     /// `rules`: all that normalizing depends on besides a record's text and the stream, in words. Other words, other marks.
     pub fn new(secret: &SecretString, rules: &str) -> Self {
-        let version = env!("CARGO_PKG_VERSION");
         let mut key = Self::keyed(secret.expose_secret().as_bytes());
-        for part in ["fuelsync marks of records", version, &NORMALIZER.to_string(), rules] {
+        for part in ["fuelsync marks of records", env!("FUELSYNC_SOURCES"), rules] {
             key.0.update(&(part.len() as u64).to_le_bytes());
             key.0.update(part.as_bytes());
         }
@@ -105,15 +104,15 @@ impl<'k> KnownRecord<'k> {
 }
 
 /// What is known of a window's records, by the marks of their texts.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Known {
     kept: Vec<u8>,
     /// Where the record of a mark stands.
     places: FxHashMap<Mark, u32>,
 }
 
-/// Most bytes of it: some hundred thousand sales. What is known of a larger window is not kept.
-const MOST: usize = 4 * 1024 * 1024;
+/// Most bytes of it: fifty thousand sales. Of a larger window some records are not known.
+pub(crate) const MOST: usize = 2 * 1024 * 1024;
 
 impl Known {
     /// Nothing.
@@ -132,14 +131,15 @@ impl Known {
         while !left.is_empty() {
             let place = u32::try_from(kept.len() - left.len()).ok()?;
             let (record, rest) = record(left)?;
-            // Each of its lines can be read.
-            let mut lines = record.lines;
+            // It has lines, and each of them can be read.
+            let (_, mut lines) = line(record.lines)?;
             while !lines.is_empty() {
-                let (_, after) = line(lines)?;
-                lines = after;
+                (_, lines) = line(lines)?;
             }
-            // Two texts that are the same are two lines alike, which are never kept.
-            places.insert(record.mark, place);
+            // Two texts that are the same would be two lines alike, which are never kept.
+            if places.insert(record.mark, place).is_some() {
+                return None;
+            }
             left = rest;
         }
         Some(Self { kept, places })
@@ -148,6 +148,11 @@ impl Known {
     /// How many records are known.
     pub fn len(&self) -> usize {
         self.places.len()
+    }
+
+    /// Whether hardly another one would have room.
+    pub const fn is_full(&self) -> bool {
+        self.kept.len() > MOST / 16 * 15
     }
 
     /// Whether none is.
@@ -167,8 +172,13 @@ impl Known {
     }
 }
 
+impl fmt::Debug for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Known").field("records", &self.len()).finish_non_exhaustive()
+    }
+}
+
 /// Puts together what is to be kept of a read.
-#[derive(Debug)]
 pub struct Keeping(Vec<u8>);
 
 impl Keeping {
@@ -177,11 +187,11 @@ impl Keeping {
         Self(present.timestamp_micros().to_le_bytes().to_vec())
     }
 
-    /// Adds a record: the mark of its text, its id, and its lines with the beginnings of their digests. False when there
-    /// is no room for it.
+    /// Adds a record: the mark of its text, its id, and its lines with the beginnings of their digests. One for which
+    /// there is no room is left out: false.
     pub fn add<'l>(&mut self, mark: Mark, id: &str, lines: impl IntoIterator<Item = KnownLine<'l>>) -> bool {
+        let begin = self.0.len();
         let added = || {
-            let begin = self.0.len();
             self.0.extend_from_slice(&mark.to_bytes());
             self.0.extend_from_slice(&[0; 2]);
             put(&mut self.0, id)?;
@@ -194,12 +204,22 @@ impl Keeping {
             self.0[begin + 8..begin + 10].copy_from_slice(&length.to_le_bytes());
             (self.0.len() <= MOST).then_some(())
         };
-        added().is_some()
+        let has_room = added().is_some();
+        if !has_room {
+            self.0.truncate(begin);
+        }
+        has_room
     }
 
     /// What is to be kept.
     pub fn finish(self) -> Vec<u8> {
         self.0
+    }
+}
+
+impl fmt::Debug for Keeping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keeping").field("bytes", &self.0.len()).finish_non_exhaustive()
     }
 }
 
@@ -291,16 +311,26 @@ mod tests {
             let cut = Known::of(kept[..length].to_vec(), at(KEPT_AT));
             assert_eq!(cut.is_some(), whole.contains(&length), "{length}");
         }
-        let mut broken = kept;
+        let mut broken = kept.clone();
         broken[8..16].fill(0);
         assert!(Known::of(broken, at(KEPT_AT)).is_none(), "zero is no mark");
+        let twice = [&kept[..], &kept[8..]].concat();
+        assert!(Known::of(twice, at(KEPT_AT)).is_none(), "a mark twice");
+        let mut without_lines = Keeping::of_read(at(KEPT_AT));
+        assert!(without_lines.add(marker("s", "r").mark(b"{}"), "7", []));
+        assert!(Known::of(without_lines.finish(), at(KEPT_AT)).is_none(), "a sale has a line");
     }
 
     #[test]
     fn there_is_an_end_to_what_is_kept() {
         let (marker, mut keeping) = (marker("s", "r"), Keeping::of_read(at(KEPT_AT)));
         let id = "x".repeat(60_000);
-        let added = (0..100u8).take_while(|n| keeping.add(marker.mark(&[*n]), &id, [])).count();
-        assert_eq!(added, MOST / 60_012);
+        let line = || [KnownLine { line_id: "", hash: 0 }];
+        let added = (0..100u8).filter(|n| keeping.add(marker.mark(&[*n]), &id, line())).count();
+        assert_eq!(added, MOST / 60_022);
+        assert!(!keeping.add(marker.mark(b"long"), &"x".repeat(70_000), line()));
+        assert!(keeping.add(marker.mark(b"short"), "7", line()), "where a large one has no room, a small one has");
+        let known = Known::of(keeping.finish(), at(KEPT_AT)).unwrap();
+        assert!(known.is_full() && known.len() == added + 1);
     }
 }

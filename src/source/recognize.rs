@@ -21,8 +21,7 @@ pub(super) struct Recognizer<'a> {
     known: &'a Known,
 }
 
-/// The text of a record.
-#[derive(Debug)]
+/// The text of a record, before the privacy rules: it has no `Debug`.
 pub(super) enum Text {
     /// Not met before: the text, and its mark.
     New(Box<RawValue>, Mark),

@@ -130,32 +130,41 @@ pub async fn read_window(
     write_window(with, read, hold, fetched).await
 }
 
-/// Reads a window from its source, within `sync.window_timeout`.
+/// Reads a window from its source, within `sync.window_timeout`; should it have to be read in full, within that once more.
 pub async fn fetch_window(with: &Windows<'_>, read: &Read, asked_at: DateTime<Utc>) -> Result<Fetched, WindowError> {
-    let Windows { warehouse, source, settings, stream, recognize, .. } = *with;
-    let whole = async {
-        let known = if recognize && read.was_read {
-            Arc::new(warehouse.known(stream, read.window, source.present()).await)
+    let knowing = async {
+        let known = if with.recognize && read.was_read {
+            Arc::new(with.warehouse.known(with.stream, read.window, with.source.present()).await)
         } else {
             Arc::default()
         };
-        match fetch_knowing(with, read, asked_at, known).await {
-            Err(WindowError::Warehouse(WarehouseError::NotKept)) => fetch_in_full(with, read, asked_at).await,
-            fetched => fetched,
-        }
+        fetch_knowing(with, read, asked_at, known).await
     };
-    if planted(Bug::NoDeadline) {
-        return whole.await;
+    match in_time(with, knowing).await {
+        Err(WindowError::Warehouse(WarehouseError::NotKept)) => fetch_in_full(with, read).await,
+        fetched => fetched,
     }
-    tokio::time::timeout(settings.window_timeout, whole)
-        .await
-        .unwrap_or(Err(WindowError::Deadline(settings.window_timeout)))
 }
 
-/// Reads a window of which a record that was recognized turned out to be needed in full: nothing is recognized.
-async fn fetch_in_full(with: &Windows<'_>, read: &Read, asked_at: DateTime<Utc>) -> Result<Fetched, WindowError> {
-    tracing::info!(window = %read.window, "a record that comes again as it was is needed in full; asking once more");
-    fetch_knowing(with, read, asked_at, Arc::default()).await
+/// Reads a window of which a record that was recognized turned out to be needed in full: nothing is recognized any more.
+async fn fetch_in_full(with: &Windows<'_>, read: &Read) -> Result<Fetched, WindowError> {
+    tracing::info!(stream = %with.stream, window = %read.window, "a record that came again as it was is needed in full; asking once more");
+    in_time(with, async {
+        let asked_at = with.warehouse.forget_known(with.stream, read.window).await?;
+        fetch_knowing(with, read, asked_at, Arc::default()).await
+    })
+    .await
+}
+
+async fn in_time(
+    with: &Windows<'_>,
+    fetching: impl Future<Output = Result<Fetched, WindowError>>,
+) -> Result<Fetched, WindowError> {
+    if planted(Bug::NoDeadline) {
+        return fetching.await;
+    }
+    let limit = with.settings.window_timeout;
+    tokio::time::timeout(limit, fetching).await.unwrap_or(Err(WindowError::Deadline(limit)))
 }
 
 async fn fetch_knowing(
@@ -178,20 +187,16 @@ async fn fetch_knowing(
 }
 
 /// Writes a window, within `sync.window_timeout` again. Where what was read does not do, for a record that was recognized
-/// turns out not to be in the table, it is read again, in full.
+/// turns out not to be in the table as it was, it is read in full and that is written, each within that time once more.
 pub async fn write_window(
     with: &Windows<'_>,
     read: &Read,
     hold: Hold<'_>,
     fetched: Fetched,
 ) -> Result<WindowDone, WindowError> {
-    let asked_at = fetched.asked_at;
     match write(with, read, hold, fetched).await {
         Err(WindowError::Warehouse(WarehouseError::NotKept)) => {
-            let limit = with.settings.window_timeout;
-            let fetched = tokio::time::timeout(limit, fetch_in_full(with, read, asked_at))
-                .await
-                .unwrap_or(Err(WindowError::Deadline(limit)))?;
+            let fetched = fetch_in_full(with, read).await?;
             write(with, read, hold, fetched).await
         }
         written => written,
@@ -249,7 +254,8 @@ async fn fetch(
     let Windows { source, stream, stop, .. } = *with;
     let (events, mut incoming) = mpsc::channel(QUEUE);
     let mut batch = Incoming::knowing(stream.source, window, Arc::clone(known));
-    let collect = async {
+    // It owns the receiver: where it fails, that is dropped, and the reading ends at once.
+    let collect = async move {
         while let Some(event) = incoming.recv().await {
             match event {
                 ReadEvent::Records(records) => {
@@ -260,16 +266,16 @@ async fn fetch(
                 ReadEvent::Complete => batch.complete()?,
             }
         }
-        Ok::<_, WarehouseError>(())
+        Ok::<_, WarehouseError>(batch)
     };
     let reading = async {
-        // A log that fails drops the receiver, which ends the reading as `Stopped`: its own error says more.
+        // The reading ends as `Stopped` then: the other error says more.
         let (end, collected) = tokio::join!(source.read(stream, stretch, known, events), collect);
-        collected?;
-        Ok::<_, WindowError>(end?)
+        let batch = collected?;
+        Ok::<_, WindowError>((batch, end?))
     };
-    let end = tokio::select! {
-        end = reading => end?,
+    let (mut batch, end) = tokio::select! {
+        read = reading => read?,
         () = stop.cancelled() => return Err(WindowError::Stopped),
     };
     reached(Point::AnswerWhole);

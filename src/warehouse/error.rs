@@ -6,8 +6,6 @@
 
 use std::time::Duration;
 
-use super::incoming::NotKept;
-
 /// What failed at the database. Never holds a row, a value or a password.
 #[derive(Debug, thiserror::Error)]
 pub enum WarehouseError {
@@ -43,7 +41,7 @@ pub enum WarehouseError {
     CommitUnknown,
     /// What waits of a large window cannot be written or read.
     #[error("the temporary file of a large window failed: {0}")]
-    Spool(std::io::Error),
+    Spool(#[from] std::io::Error),
     /// A record that was recognized by its text, and so not kept, is to be written: the window must be read in full.
     #[error("a record that was recognized by its text is needed in full; nothing of the window was written")]
     NotKept,
@@ -115,12 +113,6 @@ impl WarehouseError {
             | Self::TooMuch(_)
             | Self::Database { .. } => false,
         }
-    }
-}
-
-impl From<std::io::Error> for WarehouseError {
-    fn from(error: std::io::Error) -> Self {
-        if error.get_ref().is_some_and(|inner| inner.is::<NotKept>()) { Self::NotKept } else { Self::Spool(error) }
     }
 }
 

@@ -219,7 +219,7 @@ impl Incoming {
         let mut again = Vec::new();
         for at in first..self.entries.len() {
             // A whole transaction is looked up by its first line.
-            if whole && self.entries[at].place > 0 {
+            if whole && self.entries[at].place() > 0 {
                 continue;
             }
             let at = number(at)?;
@@ -269,7 +269,7 @@ impl Incoming {
         let whole = self.kind.record_is_whole_transaction();
         if entry.is_known() {
             let record = self.known.record(entry.record);
-            let line = record.lines().nth(entry.place.into()).filter(|_| !whole);
+            let line = record.lines().nth(entry.place().into()).filter(|_| !whole);
             return Ok((record.id.to_owned(), line.map(|line| line.line_id.to_owned()).unwrap_or_default()));
         }
         if whole {
@@ -277,7 +277,7 @@ impl Incoming {
         }
         let bytes = self.records.get(entry.record as usize)?;
         let packed = Packed::of(&bytes)?;
-        Ok((packed.id.to_owned(), numbered(copy::line_id(packed.line(entry.place)?.fields), entry.number())))
+        Ok((packed.id.to_owned(), numbered(copy::line_id(packed.line(entry.place())?.fields), entry.number())))
     }
 
     /// Numbers the lines of one id and product in an order that does not depend on the order of their arrival: by what
@@ -294,7 +294,7 @@ impl Incoming {
         for at in entries {
             let entry = self.entries[*at as usize];
             let bytes = self.waiting(&entry)?;
-            order.push((copy::identity_hash(Packed::of(&bytes)?.line(entry.place)?.fields), entry.hash, *at));
+            order.push((copy::identity_hash(Packed::of(&bytes)?.line(entry.place())?.fields), entry.hash, *at));
         }
         order.sort_unstable();
         self.make_room(order.len());
@@ -334,7 +334,7 @@ impl Incoming {
         Err(WarehouseError::TooMuch("too many lines of one transaction and product in one answer".to_owned()))
     }
 
-    fn set_number(&mut self, at: u32, number: u16, identical: bool) -> io::Result<()> {
+    fn set_number(&mut self, at: u32, number: u16, identical: bool) -> Result<(), WarehouseError> {
         self.entries[at as usize].set_number(number, identical);
         let entry = self.entries[at as usize];
         let bytes = self.waiting(&entry)?;
@@ -348,8 +348,8 @@ impl Incoming {
     }
 
     /// The record that waits for an entry; of a known one none does.
-    fn waiting(&self, entry: &Entry) -> io::Result<Cow<'_, [u8]>> {
-        if entry.is_known() { Err(NotKept.into()) } else { self.records.get(entry.record as usize) }
+    fn waiting(&self, entry: &Entry) -> Result<Cow<'_, [u8]>, WarehouseError> {
+        if entry.is_known() { Err(WarehouseError::NotKept) } else { Ok(self.records.get(entry.record as usize)?) }
     }
 
     /// A later image has the unit that begins with this entry.
@@ -365,7 +365,7 @@ impl Incoming {
             return at..at + 1;
         }
         let after = &self.entries[at + 1..];
-        at..at + 1 + after.iter().take_while(|entry| entry.place > 0).count()
+        at..at + 1 + after.iter().take_while(|entry| entry.place() > 0).count()
     }
 
     /// No more records: what was read, ready to be written.
@@ -376,24 +376,13 @@ impl Incoming {
 
 /// A line's fields and the digest of its content, with what is known of it only when its answer is whole.
 fn finished<'p>(packed: &Packed<'p>, entry: &Entry) -> io::Result<(Cow<'p, [u8]>, ContentHash)> {
-    let Waiting { hash, fields } = packed.line(entry.place)?;
+    let Waiting { hash, fields } = packed.line(entry.place())?;
     if entry.number() < 2 && !entry.identical() {
         return Ok((Cow::Borrowed(fields), *hash));
     }
     let fields = copy::numbered(fields, &numbered(copy::line_id(fields), entry.number()), entry.identical());
     let hash = copy::content_hash(&fields, packed.raw);
     Ok((Cow::Owned(fields), hash))
-}
-
-/// A record that was recognized by its text is needed in full.
-#[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("a record that was recognized was not kept")]
-pub(super) struct NotKept;
-
-impl From<NotKept> for io::Error {
-    fn from(error: NotKept) -> Self {
-        Self::other(error)
-    }
 }
 
 fn number(at: usize) -> io::Result<u32> {

@@ -265,6 +265,9 @@ async fn write_window(tx: &mut Tx, read: &WindowRead<'_>, batch: &Batch) -> Resu
     let may_be_known = is_plain && matches!(read.writer, Writer::Pass { .. }) && !planted(Bug::AlwaysWrite);
     let has_already = may_be_known && super::ledger::has_already(tx, read, batch).await?;
     let mut found = if has_already { compare::Found::same(batch) } else { compare::compare(tx, read, batch).await? };
+    if found.fates.want_known(batch) {
+        return Err(WarehouseError::NotKept);
+    }
     let mut counts = Counts {
         fetched: batch.fetched(),
         quarantined: batch.quarantined(),
@@ -322,7 +325,7 @@ async fn write_window(tx: &mut Tx, read: &WindowRead<'_>, batch: &Batch) -> Resu
         None if is_plain && found.rows == 0 && counts.inserted == counts.fetched => Knows::New,
         Some(_) | None => Knows::Nothing,
     };
-    let kept = if is_whole { batch.kept(read.present)? } else { Kept::AsItWas };
+    let kept = if is_whole { batch.kept(read.present, |at| found.fates.is_settled(at))? } else { Kept::AsItWas };
     super::ledger::write(tx, read, &counts, batch, knows, &kept).await?;
     reached(Point::LedgerWritten);
     if news {

@@ -23,8 +23,8 @@ const LASTING: Duration = Duration::from_mins(1);
 pub(crate) struct Stage {
     _database: TestDatabase,
     pool: PgPool,
-    warehouse: Warehouse,
-    stream: StreamId,
+    pub(crate) warehouse: Warehouse,
+    pub(crate) stream: StreamId,
     lease: Lease,
 }
 
@@ -32,7 +32,7 @@ pub(crate) fn at(hours: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_790_000_000 - 1_790_000_000 % 86_400, 0).unwrap() + TimeDelta::hours(hours)
 }
 
-fn day() -> Window {
+pub(crate) fn day() -> Window {
     Window::new(at(0), at(24)).unwrap()
 }
 

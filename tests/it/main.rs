@@ -23,6 +23,8 @@ mod passes;
 #[cfg(test)]
 mod pooler;
 #[cfg(test)]
+mod reading;
+#[cfg(test)]
 mod recognized;
 #[cfg(test)]
 mod replay;

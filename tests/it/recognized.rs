@@ -1,10 +1,24 @@
 //! A record that comes again with the text that it had is not normalized again; and no row is the worse for it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use fuelsync::{config::Rule, domain::Grid, sync::summary::Outcome};
+use fuelsync::{
+    config::Rule,
+    domain::{Grid, Line, Partition, SourceKind, StreamId},
+    source::{Brought, Known, Mark},
+    sync::summary::Outcome,
+    warehouse::{
+        WarehouseError,
+        incoming::Incoming,
+        lease::Taken,
+        load::{Counts, WindowRead, Writer},
+    },
+};
 
-use crate::support::fleet::Fleet;
+use crate::{
+    load::{Stage, at, day, line, record},
+    support::fleet::Fleet,
+};
 
 /// Sales of 40 days.
 const SALES: u64 = 4_000;
@@ -27,7 +41,7 @@ async fn run(fleet: &Fleet, sql: &'static str) {
 }
 
 /// Another pass, in which every window is due to be read again: its counts, and how many requests it made.
-async fn again(fleet: &Fleet) -> (fuelsync::warehouse::load::Counts, usize) {
+async fn again(fleet: &Fleet) -> (Counts, usize) {
     run(fleet, "UPDATE fuel.sync_window SET full_read_at = full_read_at - interval '8 days'").await;
     let before = fleet.sandbox.requests().all().len();
     let summary = fleet.pass().await;
@@ -41,8 +55,8 @@ async fn records_that_come_again_are_recognized_and_the_table_stays_the_truth() 
     fleet.pass().await;
     let sources = "SELECT count(DISTINCT source) FROM fuel.sync_window WHERE known_records IS NOT NULL";
     assert_eq!(count(&fleet, sources).await, 4);
-    let digests = "SELECT count(*) FROM fuel.sync_window WHERE known_records IS NOT NULL AND fetched < 20";
-    assert_eq!(count(&fleet, digests).await, 0, "few lines are normalized again as soon");
+    let few = "SELECT count(*) FROM fuel.sync_window WHERE known_records IS NOT NULL AND fetched < 50";
+    assert_eq!(count(&fleet, few).await, 0, "few lines are normalized again as soon");
     let (counts, requests) = again(&fleet).await;
     assert_eq!((counts.inserted, counts.updated, counts.missing), (0, 0, 0));
     fleet.is_the_truth().await;
@@ -59,6 +73,7 @@ async fn records_that_come_again_are_recognized_and_the_table_stays_the_truth() 
     assert!(more > requests, "{more} requests, {requests} before");
     fleet.is_the_truth().await;
     assert_eq!(again(&fleet).await.1, requests, "and then no longer");
+    assert_eq!(count(&fleet, sources).await, 4, "and is known again");
 
     for days in [1, 3, 5] {
         fleet.clock.advance(Duration::from_hours(24 * days));
@@ -84,6 +99,10 @@ async fn other_rules_recognize_nothing() {
 async fn what_is_kept_of_records_holds_nothing_of_a_person() {
     let fleet = fleet().await;
     fleet.pass().await;
+    assert!(count(&fleet, "SELECT count(*) FROM fuel.sync_window WHERE known_records IS NOT NULL").await > 0);
+    let ids = "SELECT count(*) FROM fuel.sync_window w JOIN fuel.transaction t USING (source, account, partition) \
+         WHERE position(convert_to(t.source_transaction_id, 'UTF8') IN w.known_records) > 0";
+    assert!(count(&fleet, ids).await > 0, "what is searched would be found");
     let shown = "SELECT count(*) FROM fuel.sync_window w JOIN fuel.transaction t USING (source, account, partition) \
          CROSS JOIN LATERAL unnest(ARRAY[t.card_number, t.driver_name, t.license_plate]) AS value \
          WHERE octet_length(value) > 3 AND position(convert_to(value, 'UTF8') IN w.known_records) > 0";
@@ -97,6 +116,12 @@ async fn what_the_ledger_keeps_may_be_damaged_or_gone() {
     for damage in [
         "UPDATE fuel.sync_window SET known_records = substring(known_records FOR 100)",
         "UPDATE fuel.sync_window SET known_records = '\\x0102'",
+        // A bit in the digest of the first line of the first record, and one in its mark.
+        "UPDATE fuel.sync_window SET known_records = set_bit(known_records, 8 * (8 + 8 + 2 + 2 + get_byte(known_records, 18) + 2 \
+             + get_byte(known_records, 20 + get_byte(known_records, 18))), \
+             1 - get_bit(known_records, 8 * (8 + 8 + 2 + 2 + get_byte(known_records, 18) + 2 \
+             + get_byte(known_records, 20 + get_byte(known_records, 18)))))",
+        "UPDATE fuel.sync_window SET known_records = set_bit(known_records, 64, 1 - get_bit(known_records, 64))",
         "UPDATE fuel.sync_window SET known_records = NULL",
     ] {
         run(&fleet, damage).await;
@@ -104,4 +129,70 @@ async fn what_the_ledger_keeps_may_be_damaged_or_gone() {
         assert_eq!((counts.inserted, counts.updated, counts.missing), (0, 0, 0), "{damage}");
         fleet.is_the_truth().await;
     }
+}
+
+/// Sixty sales of the first day, as a source brings them for a contract.
+fn sales(contract: &str, known: &Known) -> Vec<Brought> {
+    let sale = |n: u8| {
+        let mark = Mark::from_bytes([n; 8]).unwrap();
+        let sold = Line { contract_no: Some(contract.to_owned()), ..line("d", 5, 1) };
+        let new = || Brought::New(record(&format!("s{n}"), vec![sold]), mark);
+        known.find(mark).map_or_else(new, Brought::Known)
+    };
+    (1..=60).map(sale).collect()
+}
+
+/// Reads the sixty sales for a contract; `known`: those are recognized that are known.
+async fn read(stage: &Stage, contract: &str, known: Arc<Known>) -> Result<Counts, WarehouseError> {
+    let stream =
+        StreamId::new(stage.stream.source, stage.stream.account.clone(), Partition::contract(contract.to_owned()));
+    let Taken::Ours { lease, .. } = stage.warehouse.take_lease(&stream, "test", Duration::from_mins(1)).await? else {
+        panic!("held")
+    };
+    let asked_at = stage.warehouse.check_lease(&stream, &lease).await?;
+    let mut incoming = Incoming::knowing(stream.source, day(), Arc::clone(&known));
+    incoming.brought(sales(contract, &known))?;
+    incoming.complete()?;
+    let read = WindowRead {
+        stream: &stream,
+        window: day(),
+        stretch: day(),
+        present: at(48),
+        asked_at,
+        horizon: None,
+        complete: true,
+        unstable: false,
+        writer: Writer::Pass { lease: &lease, watermark: None },
+    };
+    let written = stage.warehouse.load(&read, &incoming.finish(), Duration::from_mins(1)).await;
+    stage.warehouse.release_lease(&stream, &lease).await?;
+    written
+}
+
+/// What is known of a contract's first day.
+async fn known(stage: &Stage, contract: &str) -> Arc<Known> {
+    let stream =
+        StreamId::new(stage.stream.source, stage.stream.account.clone(), Partition::contract(contract.to_owned()));
+    Arc::new(stage.warehouse.known(&stream, day(), at(48)).await)
+}
+
+#[tokio::test]
+async fn a_recognized_record_that_another_contract_took_is_wanted_in_full_once_and_not_recognized_again() {
+    let stage = Stage::new(SourceKind::AlexelaCard).await;
+    assert_eq!(read(&stage, "A", Arc::default()).await.unwrap().inserted, 60);
+    assert_eq!(known(&stage, "A").await.len(), 60);
+    assert_eq!(read(&stage, "A", known(&stage, "A").await).await.unwrap().unchanged, 60);
+    // The vendor lists them under another contract, too.
+    assert_eq!(read(&stage, "B", Arc::default()).await.unwrap().updated, 60);
+    assert!(known(&stage, "B").await.is_empty(), "what another contract may take back is not kept");
+    let recognized = read(&stage, "A", known(&stage, "A").await).await;
+    assert!(matches!(recognized, Err(WarehouseError::NotKept)), "{recognized:?}");
+    let window =
+        StreamId::new(SourceKind::AlexelaCard, stage.stream.account.clone(), Partition::contract("A".to_owned()));
+    stage.warehouse.forget_known(&window, day()).await.unwrap();
+    for contract in ["A", "B", "A"] {
+        let counts = read(&stage, contract, known(&stage, contract).await).await.unwrap();
+        assert_eq!((counts.updated, counts.inserted), (60, 0), "to and fro, and never twice for nothing");
+    }
+    assert_eq!(stage.rows().await.len(), 60);
 }

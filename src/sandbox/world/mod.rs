@@ -53,6 +53,19 @@ pub struct WorldOptions {
     pub dirt: bool,
 }
 
+impl WorldOptions {
+    /// All sales are of one source, and none has oddities: what benchmarks load.
+    pub fn only(source: SourceKind) -> Self {
+        let shares = match source {
+            SourceKind::HecOne => [1, 0, 0, 0],
+            SourceKind::AlexelaCard => [0, 1, 0, 0],
+            SourceKind::AlexelaBonus => [0, 0, 1, 0],
+            SourceKind::AlexelaEv => [0, 0, 0, 1],
+        };
+        Self { shares, dirt: false, ..Self::default() }
+    }
+}
+
 impl Default for WorldOptions {
     fn default() -> Self {
         let midnight = |day: i64| DateTime::from_timestamp(day * 86_400, 0).unwrap_or_default();

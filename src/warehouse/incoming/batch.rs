@@ -4,7 +4,7 @@ use std::{borrow::Cow, io, ops::Range};
 
 use sha2::{Digest, Sha256};
 
-use super::{Entry, Incoming, NotKept, Reject, finished, prefix, table::Found};
+use super::{Entry, Incoming, Reject, finished, prefix, table::Found};
 use crate::warehouse::{
     copy::ContentHash,
     packed::{self, Packed},
@@ -201,7 +201,7 @@ impl Lines<'_> {
     /// The record of an entry, the fields of its line, and the digest of its content.
     pub(in crate::warehouse) fn of(&mut self, entry: &Entry) -> io::Result<(Packed<'_>, Cow<'_, [u8]>, ContentHash)> {
         if entry.is_known() {
-            return Err(NotKept.into());
+            return Err(io::Error::other("a record that was recognized does not wait"));
         }
         let packed = Packed::of(self.0.get(entry.record as usize)?)?;
         let (fields, hash) = finished(&packed, entry)?;

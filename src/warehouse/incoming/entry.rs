@@ -33,8 +33,8 @@ pub(in crate::warehouse) struct Entry {
     pub(super) hash: u64,
     /// Its record: in the log, or where it stands in what is known.
     pub(in crate::warehouse) record: u32,
-    /// Its place in the record.
-    pub(super) place: u16,
+    /// Its place in the record, and whether that is known.
+    place: u16,
     /// Its number among the lines of one id and product, and what else is known of it.
     marks: u16,
 }
@@ -42,11 +42,13 @@ pub(in crate::warehouse) struct Entry {
 const IDENTICAL: u16 = 1 << 15;
 const OUTSIDE: u16 = 1 << 14;
 const SUPERSEDED: u16 = 1 << 13;
-const KNOWN: u16 = 1 << 12;
+
+/// In `place`: a record has a thousand lines at most.
+const KNOWN: u16 = 1 << 15;
 
 impl Entry {
     /// Most lines of one id and product in one answer.
-    pub(super) const MOST_ALIKE: u16 = KNOWN - 1;
+    pub(super) const MOST_ALIKE: u16 = SUPERSEDED - 1;
 
     pub(super) fn new(key: Key, hash: &ContentHash, record: u32, place: u16, outside: bool) -> Self {
         Self { key, hash: prefix(hash), record, place, marks: if outside { OUTSIDE } else { 0 } }
@@ -54,12 +56,17 @@ impl Entry {
 
     /// A line of a known record, which is inside the window.
     pub(super) const fn known(key: Key, hash: u64, record: u32, place: u16) -> Self {
-        Self { key, hash, record, place, marks: KNOWN }
+        Self { key, hash, record, place: place | KNOWN, marks: 0 }
     }
 
     /// Whether its record is known, and so not in the log.
-    pub(super) const fn is_known(&self) -> bool {
-        self.marks & KNOWN != 0
+    pub(in crate::warehouse) const fn is_known(&self) -> bool {
+        self.place & KNOWN != 0
+    }
+
+    /// Its place in the record.
+    pub(super) const fn place(&self) -> u16 {
+        self.place & !KNOWN
     }
 
     /// 0 and 1 need no suffix.
@@ -68,7 +75,7 @@ impl Entry {
     }
 
     pub(super) const fn set_number(&mut self, number: u16, identical: bool) {
-        self.marks = self.marks & (OUTSIDE | SUPERSEDED | KNOWN) | number & Self::MOST_ALIKE;
+        self.marks = self.marks & (OUTSIDE | SUPERSEDED) | number & Self::MOST_ALIKE;
         if identical {
             self.marks |= IDENTICAL;
         }

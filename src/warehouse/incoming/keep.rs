@@ -1,16 +1,16 @@
 //! What of a read is kept in the ledger, so that its records are known when they come again.
 
-use std::{io, ops::RangeInclusive};
+use std::io;
 
 use chrono::{DateTime, Utc};
 
-use super::{Batch, copy};
+use super::{Batch, Entry, Packed, copy};
 use crate::source::known::{Keeping, KnownLine};
 
 /// A window with fewer lines is understood anew sooner than what is known of it is fetched.
-const FEWEST: usize = 20;
-/// What is known of a window with more lines is not kept: it would take as much memory as the lines themselves.
-const MOST: usize = 100_000;
+const FEWEST: usize = 50;
+/// While not even one record in so many is new, what is kept stays: it is as large as a tenth of the rows.
+const WORTH: usize = 16;
 
 /// What the ledger is to keep of a whole read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,43 +23,58 @@ pub(in crate::warehouse) enum Kept {
 
 impl Batch {
     /// What the ledger is to keep of this read, which was made at the source's time `present`: the records whose lines
-    /// are each the window's own and like no other, and so what their text alone makes of them.
-    pub(in crate::warehouse) fn kept(&self, present: DateTime<Utc>) -> io::Result<Kept> {
-        self.kept_of(FEWEST..=MOST, present)
+    /// are each the window's own and like no other, and so what their text alone makes of them. `is_settled`: whether the
+    /// table has the line of this number by this read or before it, unchanged. A row that comes and goes, as between two
+    /// contracts that both list it, is none: it would be recognized and be missed each time.
+    pub(in crate::warehouse) fn kept(
+        &self,
+        present: DateTime<Utc>,
+        is_settled: impl Fn(usize) -> bool,
+    ) -> io::Result<Kept> {
+        self.kept_of(FEWEST, present, is_settled)
     }
 
-    /// The same where a read has as many lines as it says.
-    pub(super) fn kept_of(&self, lines: RangeInclusive<usize>, present: DateTime<Utc>) -> io::Result<Kept> {
-        if !lines.contains(&self.len()) || self.duplicate() > 0 {
-            return Ok(if self.incoming.known.is_empty() { Kept::Anew(None) } else { Kept::AsItWas });
+    /// The same of reads with as many lines.
+    pub(super) fn kept_of(
+        &self,
+        fewest: usize,
+        present: DateTime<Utc>,
+        is_settled: impl Fn(usize) -> bool,
+    ) -> io::Result<Kept> {
+        let before = &self.incoming.known;
+        if self.len() < fewest || self.duplicate() > 0 {
+            return Ok(if before.is_empty() { Kept::Anew(None) } else { Kept::AsItWas });
         }
-        let (mut keeping, mut reader) = (Keeping::of_read(present), self.incoming.records.reader());
-        let (mut known, mut new) = (0, 0);
-        for unit in self.units() {
-            let entries = &self.incoming.entries[unit];
-            let Some(first) = entries.first().filter(|_| entries.iter().all(super::Entry::is_its_records)) else {
-                continue;
+        let fit = || {
+            let of_unit = |unit: std::ops::Range<usize>| {
+                let fits = unit.clone().all(|at| self.incoming.entries[at].is_its_records() && is_settled(at));
+                fits.then(|| &self.incoming.entries[unit])
             };
-            let has_room = if first.is_known() {
-                known += 1;
-                let record = self.incoming.known.record(first.record);
-                keeping.add(record.mark, record.id, record.lines())
-            } else {
-                let packed = super::Packed::of(reader.get(first.record as usize)?)?;
-                let Some(mark) = packed.mark else { continue };
-                new += 1;
-                let lines = packed.lines().zip(entries);
-                let lines =
-                    lines.map(|(line, entry)| KnownLine { line_id: copy::line_id(line.fields), hash: entry.hash });
-                keeping.add(mark, packed.id, lines)
-            };
-            if !has_room {
-                return Ok(Kept::Anew(None));
-            }
-        }
-        if new == 0 && known == self.incoming.known.len() {
+            self.units().filter_map(of_unit)
+        };
+        let is_known = |entries: &&[Entry]| entries.first().is_some_and(Entry::is_known);
+        let known = fit().filter(is_known).count();
+        let new = fit().count() - known;
+        let is_as_good = new * WORTH <= known || before.is_full() && (before.len() - known) * WORTH <= known;
+        if is_as_good && !before.is_empty() {
             return Ok(Kept::AsItWas);
         }
-        Ok(Kept::Anew(Some(keeping.finish()).filter(|_| known + new > 0)))
+        let (mut keeping, mut reader) = (Keeping::of_read(present), self.incoming.records.reader());
+        let mut any = false;
+        for entries in fit() {
+            let Some(first) = entries.first() else { continue };
+            any |= if first.is_known() {
+                let record = before.record(first.record);
+                keeping.add(record.mark, record.id, record.lines())
+            } else {
+                let packed = Packed::of(reader.get(first.record as usize)?)?;
+                let Some(mark) = packed.mark else { continue };
+                let line = |entry: &Entry| {
+                    Ok(KnownLine { line_id: copy::line_id(packed.line(entry.place())?.fields), hash: entry.hash })
+                };
+                keeping.add(mark, packed.id, entries.iter().map(line).collect::<io::Result<Vec<_>>>()?)
+            };
+        }
+        Ok(Kept::Anew(any.then(|| keeping.finish())))
     }
 }

@@ -97,6 +97,16 @@ impl Fates {
         self.0[at] == Fate::New && !entry.outside()
     }
 
+    /// Whether a line is to be written whose record was recognized, and so does not wait to be written.
+    pub(super) fn want_known(&self, batch: &Batch) -> bool {
+        batch.entries().any(|(at, entry)| entry.is_known() && self.0[at] != Fate::Same)
+    }
+
+    /// Whether the table has the line of this number as it was before, or as it was put there without meeting another.
+    pub(super) fn is_settled(&self, at: usize) -> bool {
+        matches!(self.0[at], Fate::Same | Fate::New)
+    }
+
     /// New ones are held against the table's rows, too.
     pub(super) fn none_is_new(&mut self) {
         for fate in self.0.iter_mut().filter(|fate| **fate == Fate::New) {
