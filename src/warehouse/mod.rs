@@ -7,6 +7,7 @@ pub mod checkpoint;
 pub mod copy;
 pub mod error;
 pub mod incoming;
+mod known;
 pub mod lease;
 pub mod ledger;
 pub mod load;
