@@ -96,9 +96,13 @@ pub(crate) async fn measure(run: Run) -> Measured {
         .replace("start = ", "schedule = \"* * * * * *\"\nstart = ");
     let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
     let start = || Process::start(&["run", "-q"], &config, &[]);
+    // From a little before the daemons' own beginning: windows that they read too, and some of its own, and not so many that
+    // it does not come to an end.
+    let from = (yard.start - TimeDelta::days(5)).format("%Y-%m-%d").to_string();
+    let load = || Process::start(&["backfill", "-q", "--from", &from, "--again"], &config, &[]);
     let mut running: Vec<Process> = (0..PROCESSES).map(|_| start()).collect();
     let mut frozen: Vec<Option<Instant>> = vec![None; PROCESSES];
-    let mut backfill = Process::start(&["backfill", "-q", "--from", "2000-01-01", "--again"], &config, &[]);
+    let mut backfill = load();
     let (begun, length) = (now(), Duration::from_secs(run.size));
     let (mut kills, mut freezes, mut looks, mut backfills) = (0_u64, 0_u64, 0_u64, 0_u64);
     let mut watermarks = HashMap::new();
@@ -114,8 +118,7 @@ pub(crate) async fn measure(run: Run) -> Measured {
             }
         }
         if backfill.has_ended() {
-            let next = Process::start(&["backfill", "-q", "--from", "2000-01-01", "--again"], &config, &[]);
-            let ended = std::mem::replace(&mut backfill, next).end().await;
+            let ended = std::mem::replace(&mut backfill, load()).end().await;
             backfills += 1;
             measured.goal(ended.code == Some(0), || format!("a backfill ended {ended}"));
         }
