@@ -191,12 +191,11 @@ fn knows(kind: SourceKind, first: &Answers, second: &Answers, is_same: bool) -> 
     }
     let (mut lines, mut again) = (batch.lines(), 0);
     for (_, entry) in batch.entries() {
-        match lines.of(entry) {
-            Ok((packed, fields, hash)) => prop_assert_eq!(hash, copy::content_hash(&fields, packed.raw)),
-            Err(_) => {
-                prop_assert!(entry.is_known());
-                again += 1;
-            }
+        if let Ok((packed, fields, hash)) = lines.of(entry) {
+            prop_assert_eq!(hash, copy::content_hash(&fields, packed.raw));
+        } else {
+            prop_assert!(entry.is_known());
+            again += 1;
         }
     }
     // All that can be known is, when the same comes again.
