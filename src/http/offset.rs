@@ -207,6 +207,18 @@ mod tests {
     }
 
     #[test]
+    fn of_corrections_the_last_ones_are_remembered() {
+        let mut offset = Offset::default();
+        let seconds = |n: usize| TimeDelta::seconds(i64::try_from(n).unwrap());
+        for n in 1..=CHANGES_KEPT {
+            offset.correct(seconds(n));
+        }
+        assert_eq!(offset.least_since(0), Some(seconds(1)));
+        offset.correct(seconds(CHANGES_KEPT + 1));
+        assert_eq!(offset.least_since(0), Some(seconds(2)), "and their number has an end");
+    }
+
+    #[test]
     fn what_was_in_force_in_between_is_remembered() {
         let now = SystemClock.monotonic();
         let mut offset = observed(10_000, 10_200, 10_900);
