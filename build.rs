@@ -9,7 +9,7 @@ use std::{
 };
 
 fn main() -> io::Result<()> {
-    let mut files = vec![PathBuf::from("Cargo.lock")];
+    let mut files = vec![PathBuf::from("Cargo.toml"), PathBuf::from("Cargo.lock")];
     list(Path::new("src"), &mut files)?;
     files.sort_unstable();
     let mut hasher = DefaultHasher::new();
@@ -19,6 +19,7 @@ fn main() -> io::Result<()> {
     }
     println!("cargo::rustc-env=FUELSYNC_SOURCES={:016x}", hasher.finish());
     println!("cargo::rerun-if-changed=src");
+    println!("cargo::rerun-if-changed=Cargo.toml");
     println!("cargo::rerun-if-changed=Cargo.lock");
     Ok(())
 }
@@ -28,7 +29,7 @@ fn list(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
         let path = entry?.path();
         if path.is_dir() {
             list(&path, files)?;
-        } else {
+        } else if path.extension().is_some_and(|extension| extension == "rs" || extension == "sql") {
             files.push(path);
         }
     }

@@ -137,7 +137,8 @@ fn configuration(shape: &Shape, vendor: &Vendor, database: &str, start: DateTime
             start = start.format("%Y-%m-%d"),
         ),
     };
-    let reread = if again { "[{ younger_than = \"300d\", every = \"1s\" }]" } else { "[]" };
+    let every = if again { "1s" } else { "300d" };
+    let reread = format!("[{{ younger_than = \"300d\", every = \"{every}\" }}]");
     format!("[database]\nurl = \"{database}\"\nmigrate = true\n\n[sync]\nreread = {reread}\n\n{account}")
 }
 

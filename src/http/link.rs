@@ -15,7 +15,7 @@ use super::{
     Body, HttpError, Repeatable, Transport,
     error::in_short,
     limiter::Limiter,
-    offset::{Offset, STEPPED},
+    offset::{Offset, UNNOTICED},
     retry::{LONGEST_WAIT, backoff, retry_after},
     said::said_in,
 };
@@ -109,15 +109,11 @@ impl Link {
     /// answers showed. Else a clock that stepped meanwhile, here or there, even there and back, makes several times of it:
     /// the earliest counts, since a watermark may stay behind what was read and must not pass it.
     pub fn placed(&self, begun: Begun) -> DateTime<Utc> {
-        let clock = &self.transport.clock;
-        let (now, took) = (clock.now(), clock.monotonic().saturating_duration_since(begun.since));
         let offset = self.clock_offset();
         let known = begun.before.unwrap_or_else(|| offset.get());
-        let by_then = begun.at + offset.least_since(begun.changes).map_or(known, |least| least.min(known));
-        // So long ago it was by the clock as it is now: that of then may have been wrong unnoticed, if it stepped before the
-        // first answer.
-        let at = now - TimeDelta::from_std(took).unwrap_or_default();
-        if (at - begun.at).abs() > STEPPED { by_then.min(at + offset.get()) } else { by_then }
+        let placed = begun.at + offset.least_since(begun.changes).map_or(known, |least| least.min(known));
+        // This machine's clock may have been wrong when it began, and right by each answer: no correction was needed.
+        offset.at(begun.since).filter(|at| *at < placed - UNNOTICED).unwrap_or(placed)
     }
 
     /// Server minus machine, as far as it is believed.

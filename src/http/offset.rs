@@ -18,9 +18,9 @@ const CHANGES_KEPT: usize = 64;
 /// What a clock may gain on the time that really passed: it is set right in small steps, too.
 const STEP: TimeDelta = TimeDelta::seconds(1);
 
-/// A clock that went otherwise than the time that really passed by more than this has stepped. Less does no harm where a read
-/// is placed: the watermark stays behind by minutes (`publish_delay`).
-pub(super) const STEPPED: TimeDelta = TimeDelta::seconds(10);
+/// What this machine's clock and the server's may differ by where a read is placed. It does no harm: the watermark stays
+/// behind by more (`publish_delay`). More than it, and this machine's clock was wrong without having been noticed.
+pub(super) const UNNOTICED: TimeDelta = TimeDelta::minutes(1);
 
 /// How long the server's dates are left out of account after a correction did not help.
 const DISTRUST: Duration = Duration::from_mins(10);
@@ -33,6 +33,8 @@ pub(super) struct Offset {
     /// The last difference seen, however large.
     seen: Option<TimeDelta>,
     distrusted_until: Option<Instant>,
+    /// The last believed answer: when it was received, by a clock that does not step, and its `Date`.
+    heard: Option<(Instant, DateTime<Utc>)>,
     /// How often the correction has changed, and what it was changed to, the last times.
     changes: u64,
     changed_to: VecDeque<TimeDelta>,
@@ -50,17 +52,20 @@ impl Offset {
     fn correct(&mut self, offset: TimeDelta) {
         if offset != self.learnt {
             self.learnt = offset;
-            self.was(offset);
+            self.changes += 1;
+            self.changed_to.push_back(offset);
+            if self.changed_to.len() > CHANGES_KEPT {
+                self.changed_to.pop_front();
+            }
         }
     }
 
-    /// A correction that was right at some time.
-    fn was(&mut self, offset: TimeDelta) {
-        self.changes += 1;
-        self.changed_to.push_back(offset);
-        if self.changed_to.len() > CHANGES_KEPT {
-            self.changed_to.pop_front();
-        }
+    /// The server's time at an instant before its last answer, at the latest, as that answer's `Date` says; none without an
+    /// answer since then.
+    pub(super) fn at(&self, instant: Instant) -> Option<DateTime<Utc>> {
+        let (heard, date) = self.heard?;
+        let since = TimeDelta::from_std(heard.checked_duration_since(instant)?).ok()?;
+        Some(date - since)
     }
 
     /// How often the correction has changed so far.
@@ -78,8 +83,7 @@ impl Offset {
     /// says that the offset lies in a range; one that lies in it already stays, so that the time does not jitter.
     ///
     /// `took` is how long the exchange really was. When this machine's clock says otherwise it stepped meanwhile, and the
-    /// exchange says nothing of what is right now: its range would be as wide as the step and hold what is no longer true. It
-    /// does say what was right before, by which a read that began then is placed.
+    /// exchange says nothing of this clock: its range would be as wide as the step and hold what is no longer true.
     pub(super) fn observe(
         &mut self,
         date: DateTime<Utc>,
@@ -91,13 +95,13 @@ impl Offset {
         if planted(Bug::ClockTrusted) {
             return;
         }
-        let took = TimeDelta::from_std(took).unwrap_or(BELIEVABLE);
-        if received < sent || received - sent > took + STEP {
-            // The least that it can have been by the clock as it was when it was sent.
-            let before = date - sent - took;
-            if before.abs() <= BELIEVABLE {
-                self.was(before);
-            }
+        let is_distrusted = self.distrusted_until.is_some_and(|until| now < until);
+        // Whatever this machine's clock did meanwhile, the server said its time.
+        if !is_distrusted && (date - received).abs() <= BELIEVABLE {
+            self.heard = Some((now, date));
+        }
+        let most = TimeDelta::from_std(took).map_or(TimeDelta::MAX, |took| took + STEP);
+        if received < sent || received - sent > most {
             return;
         }
         let (least, most) = (date - received, date + TimeDelta::seconds(1) - sent);
@@ -105,7 +109,7 @@ impl Offset {
         let middle = least + (most - least) / 2;
         let fits = [self.learnt, TimeDelta::zero()].into_iter().find(|offset| holds(*offset)).unwrap_or(middle);
         self.seen = Some(fits);
-        if self.distrusted_until.is_some_and(|until| now < until) {
+        if is_distrusted {
             return;
         }
         self.distrusted_until = None;
@@ -187,9 +191,6 @@ mod tests {
     fn a_clock_that_stepped_back_during_the_exchange_says_nothing() {
         let offset = observed(100_000, 10_001, 10_000);
         assert_eq!((offset.seen(), offset.get()), (None, TimeDelta::zero()));
-        assert_eq!(offset.least_since(0), Some(TimeDelta::milliseconds(89_299)), "but what was right before");
-        let distant = observed(0, 1_800_000_000_001, 1_800_000_000_000);
-        assert_eq!(distant.least_since(0), None, "a date of another age is not believed");
         // An exchange that took no time says the most.
         assert_eq!(observed(100_000, 10_000, 10_000).get(), TimeDelta::milliseconds(90_500));
     }
@@ -204,6 +205,27 @@ mod tests {
         offset.observe(at(10_000), (at(9_900), at(3_609_000)), TOOK, now);
         assert_eq!(offset.get(), learnt, "its range would hold no difference at all, too");
         assert_eq!(observed(10_000, 10_000, 3_610_000).seen(), None);
+    }
+
+    #[test]
+    fn the_servers_time_at_an_instant_is_told_by_a_believed_answer_after_it() {
+        let (begun, later) = (SystemClock.monotonic(), Duration::from_secs(5));
+        let heard = |date: i64, distrusts: bool| {
+            let mut offset = Offset::default();
+            if distrusts {
+                offset.distrust(begun);
+            }
+            // This machine's clock stepped back by an hour meanwhile.
+            offset.observe(at(date), (at(3_700_000), at(100_000)), TOOK, begun + later);
+            offset
+        };
+        assert_eq!(heard(100_000, false).at(begun), Some(at(95_000)));
+        assert_eq!(heard(100_000, false).at(begun + later), Some(at(100_000)));
+        assert_eq!(heard(100_000, false).at(begun + 2 * later), None, "nothing was heard since");
+        assert_eq!(heard(100_000, true).at(begun), None, "it is not believed for a while");
+        let day = 86_400_000;
+        assert_eq!(heard(100_000 + day, false).at(begun), Some(at(95_000 + day)));
+        assert_eq!(heard(100_001 + day, false).at(begun), None, "of another age");
     }
 
     #[test]

@@ -340,7 +340,7 @@ async fn a_read_that_began_on_a_wrong_clock_which_is_set_right_meanwhile_is_plac
 async fn a_clock_that_was_wrong_when_a_read_began_and_is_right_by_its_only_answer_does_not_place_it() {
     let here: DateTime<Utc> = "2026-11-21T12:00:00Z".parse().unwrap();
     let noon = || bytes("200 OK", "date: Sat, 21 Nov 2026 12:00:00 GMT\r\n", b"[]");
-    for is_asked_first in [false, true] {
+    for (is_asked_first, and_back) in [(false, false), (true, false), (false, true), (true, true)] {
         let clock = Arc::new(ManualClock::at(here));
         let link = link_with(&limits(), clock.clone());
         let server = Server::start(vec![noon()]).await;
@@ -356,6 +356,9 @@ async fn a_clock_that_was_wrong_when_a_read_began_and_is_right_by_its_only_answe
             Ok(get(&server.url))
         };
         link.call(THINGS, answered, read).await.unwrap();
+        if and_back {
+            clock.set(here + TimeDelta::minutes(10));
+        }
         assert!(link.placed(begun) <= here + TimeDelta::seconds(1), "{}", link.placed(begun));
     }
 }

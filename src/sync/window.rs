@@ -3,7 +3,7 @@
 //! The source sends records into a bounded channel while they are numbered and counted here; only when the answer is
 //! whole is the warehouse asked to write it. Whatever goes wrong before that leaves nothing behind.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
@@ -141,7 +141,8 @@ pub async fn fetch_window(with: &Windows<'_>, read: &Read, asked_at: DateTime<Ut
         fetch_knowing(with, read, asked_at, known).await
     };
     match in_time(with, knowing).await {
-        Err(WindowError::Warehouse(WarehouseError::NotKept)) => fetch_in_full(with, read).await,
+        // Rare, so it does not make every read's future larger.
+        Err(WindowError::Warehouse(WarehouseError::NotKept)) => Box::pin(fetch_in_full(with, read)).await,
         fetched => fetched,
     }
 }
@@ -194,10 +195,10 @@ pub async fn write_window(
     hold: Hold<'_>,
     fetched: Fetched,
 ) -> Result<WindowDone, WindowError> {
-    match write(with, read, hold, fetched).await {
+    match Box::pin(write(with, read, hold, fetched)).await {
         Err(WindowError::Warehouse(WarehouseError::NotKept)) => {
-            let fetched = fetch_in_full(with, read).await?;
-            write(with, read, hold, fetched).await
+            let fetched = Box::pin(fetch_in_full(with, read)).await?;
+            Box::pin(write(with, read, hold, fetched)).await
         }
         written => written,
     }
@@ -219,6 +220,7 @@ async fn write(with: &Windows<'_>, read: &Read, hold: Hold<'_>, fetched: Fetched
         Hold::Lease(lease) => Writer::Pass { lease, watermark: read.watermark(through, settings.publish_delay) },
         Hold::Claim(claim) => Writer::Backfill(claim),
     };
+    let age = (end.present - read.window.end()).to_std().unwrap_or(Duration::ZERO);
     let window_read = WindowRead {
         stream,
         window: read.window,
@@ -228,6 +230,7 @@ async fn write(with: &Windows<'_>, read: &Read, hold: Hold<'_>, fetched: Fetched
         asked_at,
         complete: end.complete,
         unstable: !end.complete,
+        comes_again: settings.reread.iter().any(|rule| age < rule.younger_than),
         writer,
     };
     // Giving it up closes the connection that may be writing: nothing half-written remains.
@@ -254,7 +257,6 @@ async fn fetch(
     let Windows { source, stream, stop, .. } = *with;
     let (events, mut incoming) = mpsc::channel(QUEUE);
     let mut batch = Incoming::knowing(stream.source, window, Arc::clone(known));
-    // It owns the receiver: where it fails, that is dropped, and the reading ends at once.
     let collect = async move {
         while let Some(event) = incoming.recv().await {
             match event {
@@ -269,10 +271,18 @@ async fn fetch(
         Ok::<_, WarehouseError>(batch)
     };
     let reading = async {
-        // The reading ends as `Stopped` then: the other error says more.
-        let (end, collected) = tokio::join!(source.read(stream, stretch, known, events), collect);
-        let batch = collected?;
-        Ok::<_, WindowError>((batch, end?))
+        let (mut reading, mut collect) = (pin!(source.read(stream, stretch, known, events)), pin!(collect));
+        tokio::select! {
+            // Before the reading only when it fails, and its error says more than that nobody listens.
+            collected = &mut collect => {
+                let batch = collected?;
+                Ok::<_, WindowError>((batch, reading.await?))
+            }
+            end = &mut reading => {
+                let batch = collect.await?;
+                Ok((batch, end?))
+            }
+        }
     };
     let (mut batch, end) = tokio::select! {
         read = reading => read?,

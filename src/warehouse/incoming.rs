@@ -197,7 +197,7 @@ impl Incoming {
             let key = (self.key)(id, if whole { "" } else { &line.line_id });
             let place = u16::try_from(place).map_err(io::Error::other)?;
             let outside = self.window.is_some_and(|window| !window.contains(line.occurred_at));
-            self.entries.push(Entry::new(key, waiting.hash, record, place, outside));
+            self.entries.push(Entry::new(key, waiting.hash, record, place).with(outside, mark.is_some()));
         }
         Ok(self.records.push(&self.buffer)?)
     }

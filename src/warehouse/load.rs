@@ -108,6 +108,8 @@ pub struct WindowRead<'a> {
     pub complete: bool,
     /// Whether the source's pages kept moving.
     pub unstable: bool,
+    /// Whether the window is young enough to be read again, so that it is worth knowing its records then.
+    pub comes_again: bool,
     /// In whose name.
     pub writer: Writer<'a>,
 }
@@ -325,7 +327,11 @@ async fn write_window(tx: &mut Tx, read: &WindowRead<'_>, batch: &Batch) -> Resu
         None if is_plain && found.rows == 0 && counts.inserted == counts.fetched => Knows::New,
         Some(_) | None => Knows::Nothing,
     };
-    let kept = if is_whole { batch.kept(read.present, |at| found.fates.is_settled(at))? } else { Kept::AsItWas };
+    let kept = match is_whole {
+        true if read.comes_again => batch.kept(read.present, |at| found.fates.is_settled(at))?,
+        true => Kept::Anew(None),
+        false => Kept::AsItWas,
+    };
     super::ledger::write(tx, read, &counts, batch, knows, &kept).await?;
     reached(Point::LedgerWritten);
     if news {

@@ -102,6 +102,7 @@ impl Stage {
             horizon: None,
             complete: true,
             unstable: false,
+            comes_again: true,
             writer,
         };
         self.warehouse.load(&read, &incoming.finish(), LONG).await.map(drop)

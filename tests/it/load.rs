@@ -109,6 +109,7 @@ impl Stage {
             horizon: None,
             complete: true,
             unstable: false,
+            comes_again: true,
             writer: Writer::Pass { lease: &self.lease, watermark: Some(window.end()) },
         };
         self.warehouse.load(&read, &self.batch(window, records), LIMIT).await
@@ -404,6 +405,7 @@ impl Stage {
             horizon: None,
             complete: true,
             unstable: false,
+            comes_again: true,
             writer,
         };
         self.warehouse.load(&read, &self.batch(day(), records), LIMIT).await.unwrap();

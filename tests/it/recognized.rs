@@ -162,6 +162,7 @@ async fn read(stage: &Stage, contract: &str, known: Arc<Known>) -> Result<Counts
         horizon: None,
         complete: true,
         unstable: false,
+        comes_again: true,
         writer: Writer::Pass { lease: &lease, watermark: None },
     };
     let written = stage.warehouse.load(&read, &incoming.finish(), Duration::from_mins(1)).await;

@@ -214,6 +214,7 @@ impl Stage {
             horizon: None,
             complete: true,
             unstable: false,
+            comes_again: true,
             writer: Writer::Pass { lease: &self.lease, watermark: Some(at(24)) },
         };
         let mut incoming = Incoming::new(self.stream.source, window);

@@ -64,6 +64,7 @@ async fn load(warehouse: &Warehouse, stream: &StreamId, lease: &Lease) -> Result
         horizon: None,
         complete: true,
         unstable: false,
+        comes_again: true,
         writer: Writer::Pass { lease, watermark: None },
     };
     warehouse.load(&read, &incoming.finish(), LONG).await.map(drop)

@@ -176,9 +176,9 @@ impl<'a> Reading<'a> {
                 None => Operation::Page { window: part, offset: met.rows, limit },
             };
             let url = Prepared::new(&self.client.config, operation)?.url;
-            let present = self.client.link.present();
             let reading = |body| page(body, |bytes| recognizer.text(bytes), Text::length);
             let Page { rows, total, next: link } = self.client.ask(operation, reading).await?;
+            let present = self.client.link.present();
             let count = rows.len() as u64;
             let (mut batch, mut bytes) = (Vec::new(), 0);
             for text in rows {

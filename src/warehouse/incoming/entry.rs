@@ -45,18 +45,31 @@ const SUPERSEDED: u16 = 1 << 13;
 
 /// In `place`: a record has a thousand lines at most.
 const KNOWN: u16 = 1 << 15;
+/// Also there: its record has a mark.
+const MARKED: u16 = 1 << 14;
 
 impl Entry {
     /// Most lines of one id and product in one answer.
     pub(super) const MOST_ALIKE: u16 = SUPERSEDED - 1;
 
-    pub(super) fn new(key: Key, hash: &ContentHash, record: u32, place: u16, outside: bool) -> Self {
-        Self { key, hash: prefix(hash), record, place, marks: if outside { OUTSIDE } else { 0 } }
+    pub(super) fn new(key: Key, hash: &ContentHash, record: u32, place: u16) -> Self {
+        Self { key, hash: prefix(hash), record, place, marks: 0 }
+    }
+
+    /// The same, of a record that lies outside the window, or whose text has a mark.
+    pub(super) const fn with(mut self, outside: bool, marked: bool) -> Self {
+        if outside {
+            self.marks |= OUTSIDE;
+        }
+        if marked {
+            self.place |= MARKED;
+        }
+        self
     }
 
     /// A line of a known record, which is inside the window.
     pub(super) const fn known(key: Key, hash: u64, record: u32, place: u16) -> Self {
-        Self { key, hash, record, place: place | KNOWN, marks: 0 }
+        Self { key, hash, record, place: place | KNOWN | MARKED, marks: 0 }
     }
 
     /// Whether its record is known, and so not in the log.
@@ -66,7 +79,7 @@ impl Entry {
 
     /// Its place in the record.
     pub(super) const fn place(&self) -> u16 {
-        self.place & !KNOWN
+        self.place & !(KNOWN | MARKED)
     }
 
     /// 0 and 1 need no suffix.
@@ -96,9 +109,10 @@ impl Entry {
         self.marks & (OUTSIDE | SUPERSEDED) == 0
     }
 
-    /// Whether it stands inside the window and is like no other, so that its key and content are those of its record alone.
+    /// Whether it is what its record's text alone makes of it, and can be known by that: it stands inside the window, is
+    /// like no other, and its record has a mark.
     pub(super) const fn is_its_records(&self) -> bool {
-        self.is_plain() && self.number() == 0
+        self.is_plain() && self.number() == 0 && self.place & MARKED != 0
     }
 
     /// Whether a later image of it stands.

@@ -9,7 +9,7 @@ use crate::source::known::{Keeping, KnownLine};
 
 /// A window with fewer lines is understood anew sooner than what is known of it is fetched.
 const FEWEST: usize = 50;
-/// While not even one record in so many is new, what is kept stays: it is as large as a tenth of the rows.
+/// While not even one record in so many is new, nor gone, what is kept stays: it takes as much as a tenth of the rows.
 const WORTH: usize = 16;
 
 /// What the ledger is to keep of a whole read.
@@ -43,7 +43,7 @@ impl Batch {
     ) -> io::Result<Kept> {
         let before = &self.incoming.known;
         if self.len() < fewest || self.duplicate() > 0 {
-            return Ok(if before.is_empty() { Kept::Anew(None) } else { Kept::AsItWas });
+            return Ok(Kept::Anew(None));
         }
         let fit = || {
             let of_unit = |unit: std::ops::Range<usize>| {
@@ -55,8 +55,8 @@ impl Batch {
         let is_known = |entries: &&[Entry]| entries.first().is_some_and(Entry::is_known);
         let known = fit().filter(is_known).count();
         let new = fit().count() - known;
-        let is_as_good = new * WORTH <= known || before.is_full() && (before.len() - known) * WORTH <= known;
-        if is_as_good && !before.is_empty() {
+        let (is_complete, stale) = (before.is_full() || new * WORTH <= known, before.len().saturating_sub(known));
+        if !before.is_empty() && is_complete && stale * WORTH <= known {
             return Ok(Kept::AsItWas);
         }
         let (mut keeping, mut reader) = (Keeping::of_read(present), self.incoming.records.reader());
