@@ -198,6 +198,8 @@ mod tests {
     #[test]
     fn a_clock_that_stepped_forward_during_the_exchange_says_nothing() {
         let now = SystemClock.monotonic();
+        assert!(observed(10_000, 10_000, 11_700).seen().is_some(), "a second more than it took is no step");
+        assert!(observed(10_000, 10_000, 11_701).seen().is_none());
         // An hour ahead since a moment ago, as another exchange has shown; this one began before.
         let mut offset = observed(10_000, 3_610_000, 3_610_000);
         let learnt = offset.get();

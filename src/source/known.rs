@@ -123,9 +123,12 @@ impl Known {
     /// What was kept, for a read at the source's time `present`. Nothing where it was kept by a read in a time to come: a
     /// clock was wrong then or is now, and which sale lies in the future is said anew. None: it is damaged.
     pub fn of(kept: Vec<u8>, present: DateTime<Utc>) -> Option<Self> {
+        if kept.len() > MOST {
+            return None;
+        }
         let (at, records) = kept.split_first_chunk()?;
-        if kept.len() > MOST || DateTime::from_timestamp_micros(i64::from_le_bytes(*at))? > present {
-            return (kept.len() <= MOST).then(Self::nothing);
+        if DateTime::from_timestamp_micros(i64::from_le_bytes(*at))? > present {
+            return Some(Self::nothing());
         }
         let (mut places, mut left) = (FxHashMap::default(), records);
         while !left.is_empty() {
@@ -319,6 +322,18 @@ mod tests {
         let mut without_lines = Keeping::of_read(at(KEPT_AT));
         assert!(without_lines.add(marker("s", "r").mark(b"{}"), "7", []));
         assert!(Known::of(without_lines.finish(), at(KEPT_AT)).is_none(), "a sale has a line");
+    }
+
+    #[test]
+    fn more_than_is_ever_kept_is_damage_and_what_is_known_shows_nothing_of_it() {
+        let (marker, mut kept) = kept();
+        assert_eq!((format!("{marker:?}").as_str(), Known::nothing().is_full()), ("Marker", false));
+        let known = Known::of(kept.clone(), at(KEPT_AT)).unwrap();
+        assert!(!known.is_full());
+        assert_eq!(format!("{known:?}"), "Known { records: 2, .. }");
+        assert_eq!(format!("{:?}", Keeping::of_read(at(KEPT_AT))), "Keeping { bytes: 8, .. }");
+        kept.resize(MOST + 1, 0);
+        assert!(Known::of(kept, at(KEPT_AT - 1)).is_none());
     }
 
     #[test]
