@@ -332,8 +332,13 @@ mod tests {
         assert!(!known.is_full());
         assert_eq!(format!("{known:?}"), "Known { records: 2, .. }");
         assert_eq!(format!("{:?}", Keeping::of_read(at(KEPT_AT))), "Keeping { bytes: 8, .. }");
-        kept.resize(MOST + 1, 0);
-        assert!(Known::of(kept, at(KEPT_AT - 1)).is_none());
+        for (bytes, is_taken) in [(MOST, true), (MOST + 1, false)] {
+            kept.resize(bytes, 0);
+            assert_eq!(Known::of(kept.clone(), at(KEPT_AT - 1)).is_some(), is_taken);
+        }
+        for (bytes, is_full) in [(1_966_080, false), (1_966_081, true)] {
+            assert_eq!(Known { kept: vec![0; bytes], ..Known::nothing() }.is_full(), is_full);
+        }
     }
 
     #[test]

@@ -36,6 +36,27 @@ pub(crate) fn day() -> Window {
     Window::new(at(0), at(24)).unwrap()
 }
 
+/// A whole read of a window, at the end of the second day.
+pub(crate) fn whole<'a>(
+    stream: &'a StreamId,
+    window: Window,
+    asked_at: DateTime<Utc>,
+    writer: Writer<'a>,
+) -> WindowRead<'a> {
+    WindowRead {
+        stream,
+        window,
+        stretch: window,
+        present: at(48),
+        asked_at,
+        horizon: None,
+        complete: true,
+        unstable: false,
+        comes_again: true,
+        writer,
+    }
+}
+
 pub(crate) fn line(line_id: &str, hours: i64, quantity: i64) -> Line {
     Line {
         quantity: Amount::from_ten_thousandths(quantity * 10_000),
@@ -100,18 +121,8 @@ impl Stage {
         records: Vec<Record>,
         asked_at: DateTime<Utc>,
     ) -> Result<Counts, WarehouseError> {
-        let read = WindowRead {
-            stream: &self.stream,
-            window,
-            stretch: window,
-            present: at(48),
-            asked_at,
-            horizon: None,
-            complete: true,
-            unstable: false,
-            comes_again: true,
-            writer: Writer::Pass { lease: &self.lease, watermark: Some(window.end()) },
-        };
+        let writer = Writer::Pass { lease: &self.lease, watermark: Some(window.end()) };
+        let read = whole(&self.stream, window, asked_at, writer);
         self.warehouse.load(&read, &self.batch(window, records), LIMIT).await
     }
 
@@ -396,18 +407,7 @@ impl Stage {
         };
         let asked_at = self.warehouse.renew_lease(&stream, &lease, LASTING).await.unwrap();
         let writer = Writer::Pass { lease: &lease, watermark: None };
-        let read = WindowRead {
-            stream: &stream,
-            window: day(),
-            stretch: day(),
-            present: at(48),
-            asked_at,
-            horizon: None,
-            complete: true,
-            unstable: false,
-            comes_again: true,
-            writer,
-        };
+        let read = whole(&stream, day(), asked_at, writer);
         self.warehouse.load(&read, &self.batch(day(), records), LIMIT).await.unwrap();
     }
 }

@@ -11,12 +11,12 @@ use fuelsync::{
         WarehouseError,
         incoming::Incoming,
         lease::Taken,
-        load::{Counts, WindowRead, Writer},
+        load::{Counts, Writer},
     },
 };
 
 use crate::{
-    load::{Stage, at, day, line, record},
+    load::{Stage, at, day, line, record, whole},
     support::fleet::Fleet,
 };
 
@@ -153,18 +153,7 @@ async fn read(stage: &Stage, contract: &str, known: Arc<Known>) -> Result<Counts
     let mut incoming = Incoming::knowing(stream.source, day(), Arc::clone(&known));
     incoming.brought(sales(contract, &known))?;
     incoming.complete()?;
-    let read = WindowRead {
-        stream: &stream,
-        window: day(),
-        stretch: day(),
-        present: at(48),
-        asked_at,
-        horizon: None,
-        complete: true,
-        unstable: false,
-        comes_again: true,
-        writer: Writer::Pass { lease: &lease, watermark: None },
-    };
+    let read = whole(&stream, day(), asked_at, Writer::Pass { lease: &lease, watermark: None });
     let written = stage.warehouse.load(&read, &incoming.finish(), Duration::from_mins(1)).await;
     stage.warehouse.release_lease(&stream, &lease).await?;
     written

@@ -18,7 +18,7 @@ use fuelsync::{
         incoming::Incoming,
         lease::{Lease, Taken},
         load::{
-            Counts, WindowRead, Writer,
+            Counts, Writer,
             replay::{Again, Verdicts, Why},
         },
     },
@@ -26,9 +26,12 @@ use fuelsync::{
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{
-    TestDatabase,
-    fleet::{Fleet, start},
+use crate::{
+    load::whole,
+    support::{
+        TestDatabase,
+        fleet::{Fleet, start},
+    },
 };
 
 const LIMIT: Duration = Duration::from_mins(1);
@@ -205,18 +208,8 @@ impl Stage {
 
     pub(crate) async fn load_window(&self, window: Window, records: Vec<Record>) -> Counts {
         let asked_at = self.warehouse.renew_lease(&self.stream, &self.lease, LIMIT).await.unwrap();
-        let read = WindowRead {
-            stream: &self.stream,
-            window,
-            stretch: window,
-            present: at(48),
-            asked_at,
-            horizon: None,
-            complete: true,
-            unstable: false,
-            comes_again: true,
-            writer: Writer::Pass { lease: &self.lease, watermark: Some(at(24)) },
-        };
+        let writer = Writer::Pass { lease: &self.lease, watermark: Some(at(24)) };
+        let read = whole(&self.stream, window, asked_at, writer);
         let mut incoming = Incoming::new(self.stream.source, window);
         incoming.records(records).unwrap();
         incoming.complete().unwrap();

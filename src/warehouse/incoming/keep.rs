@@ -55,8 +55,9 @@ impl Batch {
         let is_known = |entries: &&[Entry]| entries.first().is_some_and(Entry::is_known);
         let known = fit().filter(is_known).count();
         let new = fit().count() - known;
-        let (is_complete, stale) = (before.is_full() || new * WORTH <= known, before.len().saturating_sub(known));
-        if !before.is_empty() && is_complete && stale * WORTH <= known {
+        let is_few = |records: usize| records * WORTH <= known;
+        let is_as_good = before.is_full() || is_few(new);
+        if !before.is_empty() && is_as_good && is_few(before.len().saturating_sub(known)) {
             return Ok(Kept::AsItWas);
         }
         let (mut keeping, mut reader) = (Keeping::of_read(present), self.incoming.records.reader());

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use super::*;
 use crate::domain::{Amount, Kind, Rejection, State};
 
+mod kept;
 mod model;
 
 fn at(seconds: i64) -> DateTime<Utc> {
