@@ -5,6 +5,7 @@
 //! [`daemon`] repeats passes when [`doorbell`] rings; [`replay`] normalizes what is in quarantine again.
 
 pub mod backfill;
+mod carry;
 pub mod daemon;
 pub mod doorbell;
 mod lost;

@@ -1,21 +1,21 @@
 //! One pass over one stream: take its lease, plan, read what is due, give the lease back.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use futures_util::future::{self, Either};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    carry::After,
     lost, open,
-    plan::{self, Plan, Read, Rules, Standing},
+    plan::{self, Plan, Rules, Standing},
     summary::{Progress, StreamOutcome, StreamSummary},
-    window::{self, Disposition, Fetched, Hold, WindowError, Windows},
+    window::WindowError,
 };
 use crate::{
     config,
     domain::{Grid, SourceKind, StreamId, Window},
-    failpoint::{Bug, Point, planted, reached},
+    failpoint::{Point, reached},
     source::Source,
     warehouse::{
         Warehouse, WarehouseError,
@@ -32,38 +32,6 @@ const REPLANS: usize = 10;
 
 /// Times that a pass takes its lease.
 const TAKEN_AGAIN: usize = 4;
-
-/// What came of asking for a window.
-enum Asked {
-    /// The database's time before it was read; the window, or why it was not read.
-    Read(DateTime<Utc>, Box<Result<Fetched, WindowError>>),
-    /// The lease could not be looked at, so nothing was asked.
-    Not(WarehouseError),
-}
-
-impl Asked {
-    /// Whether there is room to read another one ahead beside it.
-    fn leaves_room(&self) -> bool {
-        matches!(self, Self::Read(_, read) if read.as_ref().as_ref().is_ok_and(Fetched::leaves_room))
-    }
-
-    /// Whether it failed at the database, or for want of room in this process.
-    fn failed_here(&self) -> bool {
-        match self {
-            Self::Not(_) => true,
-            Self::Read(_, read) => matches!(**read, Err(WindowError::Warehouse(_))),
-        }
-    }
-}
-
-/// What follows a window.
-#[derive(Debug)]
-enum After {
-    /// The next one of the plan.
-    Next,
-    /// A new plan, for this no longer holds: a part of the window is lost, or a younger read of it stands.
-    Replan(WindowError),
-}
 
 /// Says what keeps the watermark where it is though nothing failed.
 fn wait_for(window: Option<Window>, summary: &mut StreamSummary) {
@@ -224,135 +192,6 @@ impl Reader {
             self.warehouse.advance_watermark(stream, lease, to).await?;
         }
         Ok(plan)
-    }
-
-    /// Reads what a plan says, to its end or until it no longer holds. While one window is written, the next one is read.
-    async fn carry_out(
-        &self,
-        stream: &StreamId,
-        plan: &Plan,
-        lease: &Lease,
-        summary: &mut StreamSummary,
-        stop: &CancellationToken,
-    ) -> Result<After, WindowError> {
-        let with = &Windows {
-            warehouse: &self.warehouse,
-            source: &*self.source,
-            settings: &self.settings,
-            stream,
-            recognize: true,
-            stop,
-        };
-        let (mut failure, mut ahead) = (None, None);
-        for (number, read) in plan.reads.iter().enumerate() {
-            if stop.is_cancelled() {
-                return Err(WindowError::Stopped);
-            }
-            let asked = match ahead.take() {
-                Some(asked) => asked,
-                None => self.ask(with, read, lease).await,
-            };
-            let next = plan.reads.get(number + 1).filter(|_| asked.leaves_room());
-            let (written, asked) = {
-                let writing = pin!(self.write(with, read, lease, asked, summary));
-                let asking = pin!(async {
-                    match next {
-                        Some(next) => Some(self.ask(with, next, lease).await),
-                        None => None,
-                    }
-                });
-                match future::select(writing, asking).await {
-                    Either::Left((written @ Ok(After::Next), asking)) => (written, asking.await),
-                    // Nothing waits for what is asked ahead where this one fails.
-                    Either::Left((written, _)) => (written, None),
-                    Either::Right((asked, writing)) => (writing.await, asked),
-                }
-            };
-            // What stood in the database's way meanwhile may be gone: it is asked for again in its turn.
-            ahead = asked.filter(|asked| !asked.failed_here());
-            match written {
-                Ok(After::Next) => {}
-                Ok(replan @ After::Replan(_)) => return Ok(replan),
-                // A window that is only read again must not keep the others from it; the head and what was never read must.
-                Err(error)
-                    if !read.moves_watermark && summary.windows > 0 && error.disposition() == Disposition::NextPass =>
-                {
-                    failure.get_or_insert(error);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        self.warehouse.mark_final(stream, &plan.settled).await?;
-        failure.map_or(Ok(After::Next), Err)
-    }
-
-    /// Reads one window from its source.
-    async fn ask(&self, with: &Windows<'_>, read: &Read, lease: &Lease) -> Asked {
-        match self.warehouse.check_lease(with.stream, lease).await {
-            Ok(at) => Asked::Read(at, Box::new(window::fetch_window(with, read, at).await)),
-            Err(error) => Asked::Not(error),
-        }
-    }
-
-    /// Writes one window under the lease, or notes why it could not be read.
-    async fn write(
-        &self,
-        with: &Windows<'_>,
-        read: &Read,
-        lease: &Lease,
-        asked: Asked,
-        summary: &mut StreamSummary,
-    ) -> Result<After, WindowError> {
-        let stream = with.stream;
-        let (asked_at, done) = match asked {
-            Asked::Not(error) => return Err(error.into()),
-            Asked::Read(at, fetched) => match *fetched {
-                Ok(fetched) => (at, window::write_window(with, read, Hold::Lease(lease), fetched).await),
-                Err(error) => (at, Err(error)),
-            },
-        };
-        match done {
-            Ok(done) => {
-                summary.windows += 1;
-                summary.counts += done.counts;
-                self.progress.wrote(done.counts.fetched);
-                summary.gaps.extend(done.lost);
-                tracing::debug!(window = %read.window, fetched = done.counts.fetched, inserted = done.counts.inserted, updated = done.counts.updated, "window written");
-                Ok(After::Next)
-            }
-            Err(error) => match error.disposition() {
-                // Nothing is lost: a younger read of this window stands. What it means for the watermark is planned anew.
-                Disposition::Drop if read.moves_watermark => Ok(After::Replan(error)),
-                Disposition::Drop => Ok(After::Next),
-                Disposition::Gap => {
-                    summary.gaps.extend(lost::lose(&self.warehouse, stream, error.lost(read)).await?);
-                    Ok(After::Replan(error))
-                }
-                Disposition::NextPass => {
-                    // The first one's error is the pass's.
-                    summary.stopped_at.get_or_insert(read.window);
-                    // What the vendor did is to be said, even when it cannot be noted.
-                    if let Err(noting) =
-                        self.warehouse.note_failure(stream, read.window, asked_at, &error.to_string()).await
-                    {
-                        tracing::warn!(error = %noting, window = %read.window, "why the window was not read could not be noted");
-                    }
-                    // The planted bug: the watermark moves as if the window had been read.
-                    if planted(Bug::WatermarkOfFailure)
-                        && let Some(to) = read.watermark(self.source.present(), self.settings.publish_delay)
-                    {
-                        self.warehouse.advance_watermark(stream, lease, to).await?;
-                    }
-                    Err(error)
-                }
-                Disposition::StopAccount
-                | Disposition::SwitchOff
-                | Disposition::Rest
-                | Disposition::LeaveStream
-                | Disposition::StopPass
-                | Disposition::Stop => Err(error),
-            },
-        }
     }
 
     /// Ends a stream's summary with an error, noted for `status`.

@@ -66,7 +66,12 @@ pub enum WindowError {
 #[derive(Debug, Clone, Copy)]
 pub enum Hold<'a> {
     /// A pass under the stream's lease.
-    Lease(&'a Lease),
+    Lease {
+        /// The lease.
+        lease: &'a Lease,
+        /// Cancelled when the windows before it are written: nothing is committed earlier. None: there are none.
+        turn: Option<&'a CancellationToken>,
+    },
     /// A backfill's claim on this window.
     Claim(&'a Claim),
 }
@@ -116,6 +121,11 @@ impl Fetched {
     /// Whether there is room for another one beside it: reading ahead must not take it from the streams read side by side.
     pub fn leaves_room(&self) -> bool {
         self.batch.fetched() <= MODEST && incoming::has_room()
+    }
+
+    /// Whether it is nothing but lines of the window, each once, of an answer that says all.
+    pub fn is_plain(&self) -> bool {
+        self.batch.is_plain() && self.end.complete && self.end.served_from.is_none()
     }
 }
 
@@ -217,7 +227,9 @@ async fn write(with: &Windows<'_>, read: &Read, hold: Hold<'_>, fetched: Fetched
     // Nothing behind what was asked for counts as read, whatever the time is by now.
     let through = if stretch.end() < read.window.end() { end.present.min(stretch.end()) } else { end.present };
     let writer = match hold {
-        Hold::Lease(lease) => Writer::Pass { lease, watermark: read.watermark(through, settings.publish_delay) },
+        Hold::Lease { lease, turn } => {
+            Writer::Pass { lease, watermark: read.watermark(through, settings.publish_delay), turn }
+        }
         Hold::Claim(claim) => Writer::Backfill(claim),
     };
     let age = (end.present - read.window.end()).to_std().unwrap_or(Duration::ZERO);

@@ -45,6 +45,9 @@ pub enum WarehouseError {
     /// A record that was recognized by its text, and so not kept, is to be written: the window must be read in full.
     #[error("a record that was recognized by its text is needed in full; nothing of the window was written")]
     NotKept,
+    /// The windows before it are not written yet, and this one cannot be written beside them.
+    #[error("the windows before this one must be written first; nothing of it was written")]
+    NotItsTurn,
     /// A read brought more than is held while it waits to be written.
     #[error("{0}")]
     TooMuch(String),
@@ -81,6 +84,7 @@ impl WarehouseError {
             | Self::Counts(_)
             | Self::Spool(_)
             | Self::NotKept
+            | Self::NotItsTurn
             | Self::TooMuch(_)
             | Self::Database { .. } => Disposition::NextPass,
             Self::LeaseLost => Disposition::LeaveStream,
@@ -110,6 +114,7 @@ impl WarehouseError {
             | Self::Counts(_)
             | Self::Spool(_)
             | Self::NotKept
+            | Self::NotItsTurn
             | Self::TooMuch(_)
             | Self::Database { .. } => false,
         }

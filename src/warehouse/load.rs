@@ -7,6 +7,7 @@
 //! window's rows since.
 
 mod compare;
+mod early;
 pub mod replay;
 mod stage;
 
@@ -16,8 +17,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
+use tokio_util::sync::CancellationToken;
 
 use compare::{Fate, Fates};
+use early::Early;
 
 use super::{
     Tx, Warehouse, WarehouseError,
@@ -84,6 +87,9 @@ pub enum Writer<'a> {
         lease: &'a Lease,
         /// The new watermark; it never moves back.
         watermark: Option<DateTime<Utc>>,
+        /// Cancelled when the windows before it are written. Until then only what the table has nothing of is copied, and
+        /// nothing is committed. None: there are none before it.
+        turn: Option<&'a CancellationToken>,
     },
     /// A backfill, under a claim on this window alone: never touches the watermark.
     Backfill(&'a Claim),
@@ -134,7 +140,14 @@ enum Work<'a> {
     Single { stream: &'a StreamId, lease: &'a Lease },
 }
 
-impl Work<'_> {
+impl<'a> Work<'a> {
+    const fn turn(&self) -> Option<&'a CancellationToken> {
+        match self {
+            Self::Window(WindowRead { writer: Writer::Pass { turn, .. }, .. }) => *turn,
+            Self::Window(WindowRead { writer: Writer::Backfill(_), .. }) | Self::Single { .. } => None,
+        }
+    }
+
     const fn stream(&self) -> &StreamId {
         match self {
             Self::Window(read) => read.stream,
@@ -162,6 +175,12 @@ impl Warehouse {
     }
 
     async fn write_in_time(&self, work: Work<'_>, batch: &Batch, limit: Duration) -> Result<Counts, WarehouseError> {
+        if let Some(turn) = work.turn() {
+            if let Some(counts) = self.write_early(work, batch, limit, turn).await {
+                return Ok(counts);
+            }
+            turn.cancelled().await;
+        }
         within((limit, "sync.window_timeout"), async {
             let _turn = self.turn().await?;
             self.write_work(work, batch, limit).await
@@ -173,7 +192,7 @@ impl Warehouse {
         let mut tried = 0;
         loop {
             tried += 1;
-            let error = match self.write_once(work, batch, limit).await {
+            let error = match self.write_once(work, batch, limit, None).await {
                 Ok(counts) => return Ok(counts),
                 Err(error) => error,
             };
@@ -185,7 +204,13 @@ impl Warehouse {
         }
     }
 
-    async fn write_once(&self, work: Work<'_>, batch: &Batch, limit: Duration) -> Result<Counts, WarehouseError> {
+    async fn write_once(
+        &self,
+        work: Work<'_>,
+        batch: &Batch,
+        limit: Duration,
+        early: Option<Early<'_>>,
+    ) -> Result<Counts, WarehouseError> {
         let mut tx = self.begin(limit).await?;
         reached(Point::WriteBegun);
         if planted(Bug::SplitCommit)
@@ -198,7 +223,7 @@ impl Warehouse {
             .fetch_one(&mut *tx)
             .await?;
         let counts = match work {
-            Work::Window(read) => write_window(&mut tx, read, batch).await?,
+            Work::Window(read) => write_window(&mut tx, read, batch, early).await?,
             Work::Single { stream, lease } => write_single(&mut tx, stream, lease, batch).await?,
         };
         match tx.commit().await {
@@ -249,7 +274,7 @@ async fn split_commit(warehouse: &Warehouse, read: &WindowRead<'_>, batch: &Batc
         .short(|mut tx| async move {
             super::ledger::write(&mut tx, read, &counts, batch, Knows::Nothing, &Kept::AsItWas).await?;
             match read.writer {
-                Writer::Pass { lease, watermark } => {
+                Writer::Pass { lease, watermark, .. } => {
                     super::checkpoint::advance(&mut tx, read.stream, lease, watermark).await?;
                 }
                 Writer::Backfill(_) => {}
@@ -259,16 +284,25 @@ async fn split_commit(warehouse: &Warehouse, read: &WindowRead<'_>, batch: &Batc
         .await
 }
 
-async fn write_window(tx: &mut Tx, read: &WindowRead<'_>, batch: &Batch) -> Result<Counts, WarehouseError> {
+async fn write_window(
+    tx: &mut Tx,
+    read: &WindowRead<'_>,
+    batch: &Batch,
+    early: Option<Early<'_>>,
+) -> Result<Counts, WarehouseError> {
     let (source, account) = (read.stream.source.as_str(), read.stream.account.as_str());
     // Only a whole answer of the window's own lines can be what the table has of it.
     let is_plain = read.complete && read.is_full() && batch.is_plain() && batch.fetched() > 0;
     // A backfill is asked for by hand, perhaps to mend what was done by hand: it compares.
     let may_be_known = is_plain && matches!(read.writer, Writer::Pass { .. }) && !planted(Bug::AlwaysWrite);
-    let has_already = may_be_known && super::ledger::has_already(tx, read, batch).await?;
+    let has_already = may_be_known && early.is_none() && super::ledger::has_already(tx, read, batch).await?;
     let mut found = if has_already { compare::Found::same(batch) } else { compare::compare(tx, read, batch).await? };
     if found.fates.want_known(batch) {
         return Err(WarehouseError::NotKept);
+    }
+    // What is compared with may be changed by the windows before it.
+    if early.is_some() && found.rows > 0 {
+        return Err(WarehouseError::NotItsTurn);
     }
     let mut counts = Counts {
         fetched: batch.fetched(),
@@ -279,11 +313,14 @@ async fn write_window(tx: &mut Tx, read: &WindowRead<'_>, batch: &Batch) -> Resu
         ..Counts::default()
     };
     let mut news = !found.absent.is_empty();
-    let written = stage::put(tx, read.stream, batch, &mut found.fates).await?;
+    let written = stage::put(tx, read.stream, batch, &mut found.fates, early.is_some()).await?;
     (counts.inserted, counts.updated) = (written.inserted, written.updated);
     if written != stage::Written::default() {
         news = true;
         reached(Point::RowsWritten);
+    }
+    if let Some(early) = early {
+        early.comes().await?;
     }
     let inside = batch.entries().filter(|(_, entry)| !entry.outside()).count() as u64;
     counts.unchanged = inside.checked_sub(counts.inserted + counts.updated).ok_or_else(|| {
@@ -339,7 +376,7 @@ async fn write_window(tx: &mut Tx, read: &WindowRead<'_>, batch: &Batch) -> Resu
     }
     match read.writer {
         // Last, so that the row is locked only for a moment, and a process that lost the lease meanwhile writes nothing.
-        Writer::Pass { lease, watermark } => super::checkpoint::advance(tx, read.stream, lease, watermark).await?,
+        Writer::Pass { lease, watermark, .. } => super::checkpoint::advance(tx, read.stream, lease, watermark).await?,
         Writer::Backfill(claim) => super::lease::require_claim(tx, read.stream, read.window, claim).await?,
     }
     reached(Point::WatermarkWritten);
@@ -356,7 +393,7 @@ async fn write_single(tx: &mut Tx, stream: &StreamId, lease: &Lease, batch: &Bat
     // Where the table may have them is not known.
     let mut fates = Fates::all(batch, Fate::Differs);
     let lines = batch.entries().count() as u64;
-    let written = stage::put(tx, stream, batch, &mut fates).await?;
+    let written = stage::put(tx, stream, batch, &mut fates, false).await?;
     (counts.inserted, counts.updated) = (written.inserted, written.updated);
     counts.unchanged = lines.saturating_sub(counts.inserted + counts.updated);
     super::quarantine::write(tx, stream, None, batch, false).await?;

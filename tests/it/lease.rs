@@ -313,7 +313,7 @@ async fn the_ledger_knows_what_was_read_and_what_may_change() {
     let stage = Stage::new(SourceKind::HecOne).await;
     assert_eq!(stage.ledger().await, []);
     let lease = stage.lease("one", LONG).await;
-    let pass = Writer::Pass { lease: &lease, watermark: None };
+    let pass = Writer::Pass { lease: &lease, watermark: None, turn: None };
     stage.load(window(0, 24), 24, vec![sale(State::Posted, 1)], pass).await.unwrap();
     stage.load(window(24, 48), 47, vec![sale(State::Provisional, 30)], pass).await.unwrap();
     stage.warehouse.note_failure(&stage.stream, window(48, 72), at(49), "no answer").await.unwrap();
@@ -364,7 +364,7 @@ async fn a_window_can_change_while_its_source_has_not_decided() {
     ] {
         let stage = Stage::new(source).await;
         let lease = stage.lease("one", LONG).await;
-        let pass = Writer::Pass { lease: &lease, watermark: None };
+        let pass = Writer::Pass { lease: &lease, watermark: None, turn: None };
         stage.load(window(0, 24), 24, vec![sale(state, 1)], pass).await.unwrap();
         assert_eq!(stage.ledger().await[0].can_change, can_change, "{source} {state:?}");
         let settled = stage.warehouse.ledger(&stage.stream, at(23)).await.unwrap();
@@ -376,7 +376,7 @@ async fn a_window_can_change_while_its_source_has_not_decided() {
 async fn what_a_stretch_holds_is_asked_by_time() {
     let stage = Stage::new(SourceKind::HecOne).await;
     let lease = stage.lease("one", LONG).await;
-    let pass = Writer::Pass { lease: &lease, watermark: None };
+    let pass = Writer::Pass { lease: &lease, watermark: None, turn: None };
     let sales = vec![
         sale(State::Provisional, 20),
         sale(State::Posted, 3),

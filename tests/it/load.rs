@@ -14,6 +14,7 @@ use fuelsync::{
     },
 };
 use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
 
 use crate::support::TestDatabase;
 
@@ -22,7 +23,7 @@ const LASTING: Duration = Duration::from_mins(1);
 
 pub(crate) struct Stage {
     _database: TestDatabase,
-    pool: PgPool,
+    pub(crate) pool: PgPool,
     pub(crate) warehouse: Warehouse,
     pub(crate) stream: StreamId,
     lease: Lease,
@@ -79,11 +80,14 @@ pub(crate) fn rejected(id: &str) -> Record {
 
 impl Stage {
     pub(crate) async fn new(source: SourceKind) -> Self {
+        Self::with(source, "").await
+    }
+
+    /// With these settings of `[database]`.
+    pub(crate) async fn with(source: SourceKind, settings: &str) -> Self {
         let database = TestDatabase::new().await;
-        let settings =
-            config::Config::from_text("test.toml", "[database]\nurl = \"postgres://x\"\n", std::iter::empty())
-                .unwrap()
-                .database;
+        let text = format!("[database]\nurl = \"postgres://x\"\n{settings}");
+        let settings = config::Config::from_text("test.toml", &text, std::iter::empty()).unwrap().database;
         let warehouse = Warehouse::new(&settings, &database.url().into()).unwrap();
         warehouse.migrate().await.unwrap();
         let stream = StreamId::new(source, "fleet", Partition::whole());
@@ -111,8 +115,20 @@ impl Stage {
 
     /// Loads the day after.
     pub(crate) async fn load_next_day(&self, records: Vec<Record>) -> Result<Counts, WarehouseError> {
+        self.load_next_day_in(None, records).await
+    }
+
+    /// Loads the day after, in its turn.
+    pub(crate) async fn load_next_day_in(
+        &self,
+        turn: Option<&CancellationToken>,
+        records: Vec<Record>,
+    ) -> Result<Counts, WarehouseError> {
         let asked_at = self.warehouse.renew_lease(&self.stream, &self.lease, LASTING).await?;
-        self.load_of(Window::new(at(24), at(48)).unwrap(), records, asked_at).await
+        let window = Window::new(at(24), at(48)).unwrap();
+        let writer = Writer::Pass { lease: &self.lease, watermark: Some(window.end()), turn };
+        let read = whole(&self.stream, window, asked_at, writer);
+        self.warehouse.load(&read, &self.batch(window, records), LIMIT).await
     }
 
     async fn load_of(
@@ -121,7 +137,7 @@ impl Stage {
         records: Vec<Record>,
         asked_at: DateTime<Utc>,
     ) -> Result<Counts, WarehouseError> {
-        let writer = Writer::Pass { lease: &self.lease, watermark: Some(window.end()) };
+        let writer = Writer::Pass { lease: &self.lease, watermark: Some(window.end()), turn: None };
         let read = whole(&self.stream, window, asked_at, writer);
         self.warehouse.load(&read, &self.batch(window, records), LIMIT).await
     }
@@ -406,7 +422,7 @@ impl Stage {
             panic!("held")
         };
         let asked_at = self.warehouse.renew_lease(&stream, &lease, LASTING).await.unwrap();
-        let writer = Writer::Pass { lease: &lease, watermark: None };
+        let writer = Writer::Pass { lease: &lease, watermark: None, turn: None };
         let read = whole(&stream, day(), asked_at, writer);
         self.warehouse.load(&read, &self.batch(day(), records), LIMIT).await.unwrap();
     }

@@ -9,6 +9,8 @@ mod commands;
 #[cfg(test)]
 mod dbproxy;
 #[cfg(test)]
+mod early;
+#[cfg(test)]
 mod fuzz;
 #[cfg(test)]
 mod harness;

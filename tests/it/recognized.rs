@@ -153,7 +153,7 @@ async fn read(stage: &Stage, contract: &str, known: Arc<Known>) -> Result<Counts
     let mut incoming = Incoming::knowing(stream.source, day(), Arc::clone(&known));
     incoming.brought(sales(contract, &known))?;
     incoming.complete()?;
-    let read = whole(&stream, day(), asked_at, Writer::Pass { lease: &lease, watermark: None });
+    let read = whole(&stream, day(), asked_at, Writer::Pass { lease: &lease, watermark: None, turn: None });
     let written = stage.warehouse.load(&read, &incoming.finish(), Duration::from_mins(1)).await;
     stage.warehouse.release_lease(&stream, &lease).await?;
     written

@@ -208,7 +208,7 @@ impl Stage {
 
     pub(crate) async fn load_window(&self, window: Window, records: Vec<Record>) -> Counts {
         let asked_at = self.warehouse.renew_lease(&self.stream, &self.lease, LIMIT).await.unwrap();
-        let writer = Writer::Pass { lease: &self.lease, watermark: Some(at(24)) };
+        let writer = Writer::Pass { lease: &self.lease, watermark: Some(at(24)), turn: None };
         let read = whole(&self.stream, window, asked_at, writer);
         let mut incoming = Incoming::new(self.stream.source, window);
         incoming.records(records).unwrap();

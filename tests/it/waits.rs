@@ -65,7 +65,7 @@ async fn load(warehouse: &Warehouse, stream: &StreamId, lease: &Lease) -> Result
         complete: true,
         unstable: false,
         comes_again: true,
-        writer: Writer::Pass { lease, watermark: None },
+        writer: Writer::Pass { lease, watermark: None, turn: None },
     };
     warehouse.load(&read, &incoming.finish(), LONG).await.map(drop)
 }

@@ -265,7 +265,7 @@ impl Lane {
             stop: &CancellationToken::new(),
         };
         let read = Read { window: self.window, stretch: self.window, moves_watermark: true, was_read: false };
-        read_window(&with, &read, Hold::Lease(lease), asked_at).await
+        read_window(&with, &read, Hold::Lease { lease, turn: None }, asked_at).await
     }
 
     /// The answers of the window: how long each is.

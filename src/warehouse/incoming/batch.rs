@@ -60,7 +60,7 @@ impl Batch {
     }
 
     /// Whether it is nothing but lines of the window, each once.
-    pub(in crate::warehouse) fn is_plain(&self) -> bool {
+    pub(crate) fn is_plain(&self) -> bool {
         self.incoming.rejected.is_empty() && self.incoming.entries.iter().all(Entry::is_plain)
     }
 

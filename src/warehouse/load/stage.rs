@@ -26,18 +26,21 @@ pub(super) struct Written {
 }
 
 /// Writes what is new or differs. What the table has nothing of in the stretch is copied straight into it; should another
-/// stretch have such a key after all, that is taken back, and all goes the way that asks for each.
+/// stretch have such a key after all, that is taken back, and all goes the way that asks for each; but not before the
+/// window's turn has come (`is_early`).
 pub(super) async fn put(
     connection: &mut PgConnection,
     stream: &StreamId,
     batch: &Batch,
     fates: &mut Fates,
+    is_early: bool,
 ) -> Result<Written, WarehouseError> {
     let mut written = Written::default();
     if fates.unmet(batch).next().is_some() {
         sqlx::raw_sql("SAVEPOINT new").execute(&mut *connection).await?;
         match insert(&mut *connection, stream, batch, fates).await {
             Ok(lines) => written.inserted = lines,
+            Err(Refusal::Known) if is_early => return Err(WarehouseError::NotItsTurn),
             Err(Refusal::Known) => {
                 sqlx::raw_sql("ROLLBACK TO SAVEPOINT new").execute(&mut *connection).await?;
                 fates.none_is_new();

@@ -178,7 +178,7 @@ pub(super) async fn read(
             stop: &stop,
         };
         let read = Read { window: stretch, stretch, moves_watermark: false, was_read: false };
-        read_window(&with, &read, Hold::Lease(&lease), asked_at).await.map(drop)
+        read_window(&with, &read, Hold::Lease { lease: &lease, turn: None }, asked_at).await.map(drop)
     }
 }
 

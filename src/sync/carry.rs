@@ -1,0 +1,256 @@
+//! Carries out the plan of a stream: reads window after window, and has them written in their order.
+//!
+//! While a window is written, the next one is read. A window that was never read may moreover be copied while the one
+//! before it is still being written, for the database is what a first load waits for; it is committed in its turn, and
+//! where anything but copying would be needed, or the one before it fails, nothing of it is.
+
+use std::{collections::VecDeque, pin::Pin};
+
+use chrono::{DateTime, Utc};
+use futures_util::{StreamExt, future::OptionFuture, stream::FuturesOrdered};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    lost,
+    plan::{Plan, Read},
+    stream::Reader,
+    summary::StreamSummary,
+    window::{self, Disposition, Fetched, Hold, WindowDone, WindowError, Windows},
+};
+use crate::{
+    domain::StreamId,
+    failpoint::{Bug, planted},
+    warehouse::{WarehouseError, lease::Lease},
+};
+
+/// Windows of a stream that are written side by side.
+const SIDE_BY_SIDE: usize = 2;
+
+/// What came of asking for a window.
+enum Asked {
+    /// The database's time before it was read; the window, or why it was not read.
+    Read(DateTime<Utc>, Box<Result<Fetched, WindowError>>),
+    /// The lease could not be looked at, so nothing was asked.
+    Not(WarehouseError),
+}
+
+impl Asked {
+    fn fetched(&self) -> Option<&Fetched> {
+        match self {
+            Self::Read(_, read) => read.as_ref().as_ref().ok(),
+            Self::Not(_) => None,
+        }
+    }
+
+    /// Whether it failed at the database, or for want of room in this process.
+    fn failed_here(&self) -> bool {
+        match self {
+            Self::Not(_) => true,
+            Self::Read(_, read) => matches!(**read, Err(WindowError::Warehouse(_))),
+        }
+    }
+}
+
+/// What follows a window.
+#[derive(Debug)]
+pub(super) enum After {
+    /// The next one of the plan.
+    Next,
+    /// A new plan, for this no longer holds: a part of the window is lost, or a younger read of it stands.
+    Replan(WindowError),
+}
+
+/// A window that is being written.
+struct Writing<'p> {
+    read: &'p Read,
+    /// Cancelled when those before it are written.
+    turn: CancellationToken,
+    /// Whether another one may be read meanwhile.
+    leaves_room: bool,
+    /// Whether it is nothing but new lines, as far as can be told without asking the table.
+    is_news: bool,
+}
+
+/// What became of it: when it was asked for, unless it was not, and what it came to.
+type Written = (Option<DateTime<Utc>>, Result<WindowDone, WindowError>);
+
+/// On the heap, so that the pass does not carry them.
+type Running<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+impl Reader {
+    /// Reads what a plan says, to its end or until it no longer holds.
+    pub(super) async fn carry_out(
+        &self,
+        stream: &StreamId,
+        plan: &Plan,
+        lease: &Lease,
+        summary: &mut StreamSummary,
+        stop: &CancellationToken,
+    ) -> Result<After, WindowError> {
+        let with = &Windows {
+            warehouse: &self.warehouse,
+            source: &*self.source,
+            settings: &self.settings,
+            stream,
+            recognize: true,
+            stop,
+        };
+        let mut failure = None;
+        let mut reads = plan.reads.iter().peekable();
+        // In the order of the plan: what is being written; behind it what is being read, or has been.
+        let (mut writing, mut running) =
+            (VecDeque::<Writing<'_>>::new(), FuturesOrdered::<Running<'_, Written>>::new());
+        let (mut asking, mut asked) = (None::<Running<'_, Asked>>, None::<Asked>);
+        loop {
+            while let Some(read) = reads.peek().copied() {
+                if stop.is_cancelled() {
+                    if writing.is_empty() {
+                        return Err(WindowError::Stopped);
+                    }
+                    break;
+                }
+                if let Some(next) = asked.take_if(|asked| may_be_written(&writing, read, asked)) {
+                    let turn = CancellationToken::new();
+                    if writing.is_empty() {
+                        turn.cancel();
+                    }
+                    let (leaves_room, is_news) = (leaves_room(&next), is_news(read, &next));
+                    running.push_back(Box::pin(Self::write(with, read, lease, next, turn.clone())));
+                    writing.push_back(Writing { read, turn, leaves_room, is_news });
+                    reads.next();
+                    continue;
+                }
+                if asking.is_none() && asked.is_none() && writing.iter().all(|writing| writing.leaves_room) {
+                    asking = Some(Box::pin(self.ask(with, read, lease)));
+                }
+                break;
+            }
+            tokio::select! {
+                Some((asked_at, done)) = running.next(), if !writing.is_empty() => {
+                    let Some(Writing { read, .. }) = writing.pop_front() else { continue };
+                    // What stood in the database's way meanwhile may be gone: it is asked for again in its turn.
+                    asked = asked.filter(|asked| !asked.failed_here());
+                    match self.settle(with, read, lease, asked_at, done, summary).await {
+                        Ok(After::Next) => {}
+                        // Nothing waits for what is read or written behind it.
+                        Ok(replan @ After::Replan(_)) => return Ok(replan),
+                        // A window that is only read again must not keep the others from it; the head and what was never
+                        // read must.
+                        Err(error)
+                            if !read.moves_watermark && summary.windows > 0 && error.disposition() == Disposition::NextPass =>
+                        {
+                            failure.get_or_insert(error);
+                        }
+                        Err(error) => return Err(error),
+                    }
+                    if let Some(next) = writing.front() {
+                        next.turn.cancel();
+                    }
+                }
+                Some(now) = OptionFuture::from(asking.as_mut()), if asking.is_some() => {
+                    asking = None;
+                    asked = Some(now);
+                }
+                else => break,
+            }
+        }
+        self.warehouse.mark_final(stream, &plan.settled).await?;
+        failure.map_or(Ok(After::Next), Err)
+    }
+
+    /// Reads one window from its source.
+    async fn ask(&self, with: &Windows<'_>, read: &Read, lease: &Lease) -> Asked {
+        match self.warehouse.check_lease(with.stream, lease).await {
+            Ok(at) => Asked::Read(at, Box::new(window::fetch_window(with, read, at).await)),
+            Err(error) => Asked::Not(error),
+        }
+    }
+
+    /// Writes one window under the lease, when its turn has come.
+    async fn write(with: &Windows<'_>, read: &Read, lease: &Lease, asked: Asked, turn: CancellationToken) -> Written {
+        match asked {
+            Asked::Not(error) => (None, Err(error.into())),
+            Asked::Read(at, fetched) => {
+                let hold = Hold::Lease { lease, turn: Some(&turn) };
+                let done = match *fetched {
+                    Ok(fetched) => window::write_window(with, read, hold, fetched).await,
+                    Err(error) => Err(error),
+                };
+                (Some(at), done)
+            }
+        }
+    }
+
+    /// Counts a window that was written, or notes why it was not.
+    async fn settle(
+        &self,
+        with: &Windows<'_>,
+        read: &Read,
+        lease: &Lease,
+        asked_at: Option<DateTime<Utc>>,
+        done: Result<WindowDone, WindowError>,
+        summary: &mut StreamSummary,
+    ) -> Result<After, WindowError> {
+        let stream = with.stream;
+        let error = match done {
+            Ok(done) => {
+                summary.windows += 1;
+                summary.counts += done.counts;
+                self.progress.wrote(done.counts.fetched);
+                summary.gaps.extend(done.lost);
+                tracing::debug!(window = %read.window, fetched = done.counts.fetched, inserted = done.counts.inserted, updated = done.counts.updated, "window written");
+                return Ok(After::Next);
+            }
+            Err(error) => error,
+        };
+        let Some(asked_at) = asked_at else { return Err(error) };
+        match error.disposition() {
+            // Nothing is lost: a younger read of this window stands. What it means for the watermark is planned anew.
+            Disposition::Drop if read.moves_watermark => Ok(After::Replan(error)),
+            Disposition::Drop => Ok(After::Next),
+            Disposition::Gap => {
+                summary.gaps.extend(lost::lose(&self.warehouse, stream, error.lost(read)).await?);
+                Ok(After::Replan(error))
+            }
+            Disposition::NextPass => {
+                // The first one's error is the pass's.
+                summary.stopped_at.get_or_insert(read.window);
+                // What the vendor did is to be said, even when it cannot be noted.
+                if let Err(noting) =
+                    self.warehouse.note_failure(stream, read.window, asked_at, &error.to_string()).await
+                {
+                    tracing::warn!(error = %noting, window = %read.window, "why the window was not read could not be noted");
+                }
+                // The planted bug: the watermark moves as if the window had been read.
+                if planted(Bug::WatermarkOfFailure)
+                    && let Some(to) = read.watermark(self.source.present(), self.settings.publish_delay)
+                {
+                    self.warehouse.advance_watermark(stream, lease, to).await?;
+                }
+                Err(error)
+            }
+            Disposition::StopAccount
+            | Disposition::SwitchOff
+            | Disposition::Rest
+            | Disposition::LeaveStream
+            | Disposition::StopPass
+            | Disposition::Stop => Err(error),
+        }
+    }
+}
+
+/// Whether what was asked for may be written now: nothing is being written, or only what stays out of its way.
+fn may_be_written(writing: &VecDeque<Writing<'_>>, read: &Read, asked: &Asked) -> bool {
+    writing.is_empty()
+        || (writing.len() < SIDE_BY_SIDE && is_news(read, asked) && writing.iter().all(|writing| writing.is_news))
+}
+
+/// Whether there is room to read another one beside it.
+fn leaves_room(asked: &Asked) -> bool {
+    asked.fetched().is_some_and(Fetched::leaves_room)
+}
+
+/// Whether it is nothing but new lines of a window that was never read.
+fn is_news(read: &Read, asked: &Asked) -> bool {
+    !read.was_read && asked.fetched().is_some_and(Fetched::is_plain)
+}

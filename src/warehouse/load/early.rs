@@ -1,0 +1,56 @@
+//! A window is copied while those before it are still being written, and committed in its turn.
+//!
+//! Only a window of which the table has nothing is written so, and only by COPY: whatever the windows before it do, that
+//! comes to the same before and after them. Where more would be needed, or its turn does not come for long, it is taken
+//! back, locks and all, and written when its turn has come.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Counts, Work};
+use crate::warehouse::{Warehouse, WarehouseError, incoming::Batch, tx::within};
+
+/// The longest that a window waits for its turn with its lines copied. The server ends who is idle in a transaction for
+/// three times as long.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A window is written although those before it still are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Early<'a> {
+    /// Cancelled when they are written.
+    turn: &'a CancellationToken,
+    /// How long that is waited for: one before it may wait for the very lines that were copied, and only its own limit for
+    /// a lock would end that.
+    patience: Duration,
+}
+
+impl Early<'_> {
+    /// Waits for its turn.
+    pub(super) async fn comes(self) -> Result<(), WarehouseError> {
+        tokio::time::timeout(self.patience, self.turn.cancelled()).await.map_err(|_| WarehouseError::NotItsTurn)
+    }
+}
+
+impl Warehouse {
+    /// Writes a window before its turn and commits it then. None where that cannot be: nothing of it is left behind.
+    pub(super) async fn write_early(
+        &self,
+        work: Work<'_>,
+        batch: &Batch,
+        limit: Duration,
+        turn: &CancellationToken,
+    ) -> Option<Counts> {
+        if turn.is_cancelled() {
+            return None;
+        }
+        // Who waits for a place goes first: it may be the one whose end is waited for.
+        let _place = self.turns.try_acquire().ok()?;
+        let early = Early { turn, patience: (self.limits.lock / 2).min(PATIENCE) };
+        let written = within((limit, "sync.window_timeout"), self.write_once(work, batch, limit, Some(early))).await;
+        // Whatever failed, it fails again in its turn, or not.
+        written
+            .inspect_err(|error| tracing::debug!(stream = %work.stream(), error = %error, "written in its turn"))
+            .ok()
+    }
+}
