@@ -1,14 +1,16 @@
 //! Carries out the plan of a stream: reads window after window, and has them written in their order.
 //!
-//! While a window is written, the next one is read. A window that was never read may moreover be copied while the one
-//! before it is still being written, for the database is what a first load waits for; it is committed in its turn, and
-//! where anything but copying would be needed, or the one before it fails, nothing of it is.
+//! While a window is written, the next one is read, in a task of its own. Windows that are only read again are read two at
+//! a time: most of them bring nothing to write, and the reading is all there is to do. A window that was never read may
+//! moreover be copied while the one before it is still being written, for the database is what a first load waits for; it
+//! is committed in its turn, and where anything but copying would be needed, or the one before it fails, nothing of it is.
 
-use std::{collections::VecDeque, pin::Pin};
+use std::{collections::VecDeque, panic::resume_unwind, pin::Pin};
 
 use chrono::{DateTime, Utc};
-use futures_util::{StreamExt, future::OptionFuture, stream::FuturesOrdered};
-use tokio_util::sync::CancellationToken;
+use futures_util::{StreamExt, stream::FuturesOrdered};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tracing::Instrument as _;
 
 use super::{
     lost,
@@ -23,7 +25,7 @@ use crate::{
     warehouse::{WarehouseError, lease::Lease},
 };
 
-/// Windows of a stream that are written side by side.
+/// Windows of a stream that are written side by side, or read.
 const SIDE_BY_SIDE: usize = 2;
 
 /// What came of asking for a window.
@@ -40,6 +42,11 @@ impl Asked {
             Self::Read(_, read) => read.as_ref().as_ref().ok(),
             Self::Not(_) => None,
         }
+    }
+
+    /// Whether there is room to read another one beside it.
+    fn leaves_room(&self) -> bool {
+        self.fetched().is_some_and(Fetched::leaves_room)
     }
 
     /// Whether it failed at the database, or for want of room in this process.
@@ -87,49 +94,49 @@ impl Reader {
         summary: &mut StreamSummary,
         stop: &CancellationToken,
     ) -> Result<After, WindowError> {
-        let with = &Windows {
-            warehouse: &self.warehouse,
-            source: &*self.source,
-            settings: &self.settings,
-            stream,
-            recognize: true,
-            stop,
-        };
+        let with = &self.windows(stream, stop);
+        let reads = plan.reads.as_slice();
         let mut failure = None;
-        let mut reads = plan.reads.iter().peekable();
-        // In the order of the plan: what is being written; behind it what is being read, or has been.
+        // In the order of the plan: what is being written, what has been read, what is being read. Of the reads, so many
+        // have been given to the first of them, and so many have been asked for.
         let (mut writing, mut running) =
             (VecDeque::<Writing<'_>>::new(), FuturesOrdered::<Running<'_, Written>>::new());
-        let (mut asking, mut asked) = (None::<Running<'_, Asked>>, None::<Asked>);
-        loop {
-            while let Some(read) = reads.peek().copied() {
-                if stop.is_cancelled() {
-                    if writing.is_empty() {
-                        return Err(WindowError::Stopped);
-                    }
-                    break;
+        let (mut ready, mut reading) = (VecDeque::<Asked>::new(), FuturesOrdered::<Running<'_, Asked>>::new());
+        let (mut begun, mut asked) = (0, 0);
+        while begun < reads.len() || !writing.is_empty() {
+            if stop.is_cancelled() && writing.is_empty() {
+                return Err(WindowError::Stopped);
+            }
+            while !stop.is_cancelled()
+                && let Some(next) = ready.pop_front_if(|asked| may_be_written(&writing, &reads[begun], asked))
+            {
+                let (read, turn) = (&reads[begun], CancellationToken::new());
+                if writing.is_empty() {
+                    turn.cancel();
                 }
-                if let Some(next) = asked.take_if(|asked| may_be_written(&writing, read, asked)) {
-                    let turn = CancellationToken::new();
-                    if writing.is_empty() {
-                        turn.cancel();
-                    }
-                    let (leaves_room, is_news) = (leaves_room(&next), is_news(read, &next));
-                    running.push_back(Box::pin(Self::write(with, read, lease, next, turn.clone())));
-                    writing.push_back(Writing { read, turn, leaves_room, is_news });
-                    reads.next();
-                    continue;
-                }
-                if asking.is_none() && asked.is_none() && writing.iter().all(|writing| writing.leaves_room) {
-                    asking = Some(Box::pin(self.ask(with, read, lease)));
-                }
-                break;
+                let (leaves_room, is_news) = (next.leaves_room(), is_news(read, &next));
+                running.push_back(Box::pin(Self::write(with, read, lease, next, turn.clone())));
+                writing.push_back(Writing { read, turn, leaves_room, is_news });
+                begun += 1;
+            }
+            while !stop.is_cancelled()
+                && asked < reads.len()
+                && writing.iter().all(|writing| writing.leaves_room)
+                && ready.iter().all(Asked::leaves_room)
+                && may_be_asked(&reads[begun..=asked])
+            {
+                reading.push_back(Box::pin(self.asking(stream, reads[asked], lease, stop)));
+                asked += 1;
             }
             tokio::select! {
-                Some((asked_at, done)) = running.next(), if !writing.is_empty() => {
+                Some((asked_at, done)) = running.next(), if !running.is_empty() => {
                     let Some(Writing { read, .. }) = writing.pop_front() else { continue };
                     // What stood in the database's way meanwhile may be gone: it is asked for again in its turn.
-                    asked = asked.filter(|asked| !asked.failed_here());
+                    if ready.iter().any(Asked::failed_here) {
+                        ready.clear();
+                        reading.clear();
+                        asked = begun;
+                    }
                     match self.settle(with, read, lease, asked_at, done, summary).await {
                         Ok(After::Next) => {}
                         // Nothing waits for what is read or written behind it.
@@ -147,22 +154,51 @@ impl Reader {
                         next.turn.cancel();
                     }
                 }
-                Some(now) = OptionFuture::from(asking.as_mut()), if asking.is_some() => {
-                    asking = None;
-                    asked = Some(now);
-                }
-                else => break,
+                Some(next) = reading.next(), if !reading.is_empty() => ready.push_back(next),
+                else => return Err(WindowError::Stopped),
             }
         }
         self.warehouse.mark_final(stream, &plan.settled).await?;
         failure.map_or(Ok(After::Next), Err)
     }
 
-    /// Reads one window from its source.
-    async fn ask(&self, with: &Windows<'_>, read: &Read, lease: &Lease) -> Asked {
-        match self.warehouse.check_lease(with.stream, lease).await {
-            Ok(at) => Asked::Read(at, Box::new(window::fetch_window(with, read, at).await)),
+    /// Reads one window from its source, in a task of its own, which ends when nobody waits for it any more.
+    fn asking(
+        &self,
+        stream: &StreamId,
+        read: Read,
+        lease: &Lease,
+        stop: &CancellationToken,
+    ) -> impl Future<Output = Asked> + Send + use<> {
+        let (reader, stream, lease, stop) = (self.clone(), stream.clone(), lease.clone(), stop.clone());
+        let asking = async move { reader.ask(&stream, &read, &lease, &stop).await };
+        let task = AbortOnDropHandle::new(tokio::spawn(asking.in_current_span()));
+        async move {
+            match task.await.map_err(tokio::task::JoinError::try_into_panic) {
+                Ok(asked) => asked,
+                Err(Ok(panic)) => resume_unwind(panic),
+                // The runtime is going down, and this task with it.
+                Err(Err(_)) => std::future::pending().await,
+            }
+        }
+    }
+
+    async fn ask(&self, stream: &StreamId, read: &Read, lease: &Lease, stop: &CancellationToken) -> Asked {
+        match self.warehouse.check_lease(stream, lease).await {
+            Ok(at) => Asked::Read(at, Box::new(window::fetch_window(&self.windows(stream, stop), read, at).await)),
             Err(error) => Asked::Not(error),
+        }
+    }
+
+    /// What reading and writing windows of the stream works with.
+    fn windows<'a>(&'a self, stream: &'a StreamId, stop: &'a CancellationToken) -> Windows<'a> {
+        Windows {
+            warehouse: &self.warehouse,
+            source: &*self.source,
+            settings: &self.settings,
+            stream,
+            recognize: true,
+            stop,
         }
     }
 
@@ -245,9 +281,11 @@ fn may_be_written(writing: &VecDeque<Writing<'_>>, read: &Read, asked: &Asked) -
         || (writing.len() < SIDE_BY_SIDE && is_news(read, asked) && writing.iter().all(|writing| writing.is_news))
 }
 
-/// Whether there is room to read another one beside it.
-fn leaves_room(asked: &Asked) -> bool {
-    asked.fetched().is_some_and(Fetched::leaves_room)
+/// Whether the last of these reads may be asked for while the others are, or wait to be written: only where one that fails
+/// does not keep the others from being wanted.
+fn may_be_asked(reads: &[Read]) -> bool {
+    let only_again = |read: &Read| read.was_read && !read.moves_watermark;
+    reads.len() == 1 || (reads.len() <= SIDE_BY_SIDE && reads.iter().all(only_again))
 }
 
 /// Whether it is nothing but new lines of a window that was never read.

@@ -17,11 +17,13 @@ pub type ContentHash = [u8; 16];
 const EPOCH_2000: i64 = 946_684_800_000_000;
 
 /// How many fields a line has: from `source_transaction_id` to `quality`.
-const FIELDS: usize = 43;
+pub(super) const FIELDS: usize = 43;
 /// Which of them is `line_id`.
 const LINE_ID: usize = 1;
 /// Which of them is `quality`.
-const QUALITY: usize = FIELDS - 1;
+pub(super) const QUALITY: usize = FIELDS - 1;
+/// A field that is NULL.
+pub(super) const NULL: [u8; 4] = (-1i32).to_be_bytes();
 /// What does not change in the life of a sale: `line_id`, `kind`, `occurred_at`, `site_id`, `terminal_id`, `point`,
 /// `card_number`, `receipt_no`, `product_code`, `quantity`, `unit`, `unit_price`, `gross_amount`, `currency`.
 const IDENTITY: [usize; 14] = [1, 2, 5, 10, 13, 15, 16, 22, 26, 30, 31, 34, 38, 41];
@@ -86,7 +88,7 @@ pub(super) fn fields(into: &mut Vec<u8>, id: &str, line: &Line) {
 }
 
 /// The fields one by one, each with its length; ends early where they are cut off.
-fn each(fields: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn each(fields: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut left = fields;
     std::iter::from_fn(move || {
         let length = i32::from_be_bytes(left.first_chunk().copied()?);
@@ -233,7 +235,7 @@ impl Owner {
 }
 
 fn text(into: &mut Vec<u8>, value: Option<&str>) {
-    let Some(value) = value else { return into.extend_from_slice(&(-1i32).to_be_bytes()) };
+    let Some(value) = value else { return into.extend_from_slice(&NULL) };
     if value.as_bytes().contains(&0) {
         bytes(into, value.replace('\0', "").as_bytes());
     } else {
@@ -245,14 +247,15 @@ fn time(into: &mut Vec<u8>, value: Option<DateTime<Utc>>) {
     field(into, value, |bytes, t| bytes.extend_from_slice(&(t.timestamp_micros() - EPOCH_2000).to_be_bytes()));
 }
 
-fn bytes(into: &mut Vec<u8>, value: &[u8]) {
+/// A field: its length, and its bytes.
+pub(super) fn bytes(into: &mut Vec<u8>, value: &[u8]) {
     into.extend_from_slice(&i32::try_from(value.len()).unwrap_or(i32::MAX).to_be_bytes());
     into.extend_from_slice(value);
 }
 
 /// A field: its length, known once it is written, and its bytes; -1 for NULL.
 fn field<T>(into: &mut Vec<u8>, value: Option<T>, write: impl FnOnce(&mut Vec<u8>, T)) {
-    let Some(value) = value else { return into.extend_from_slice(&(-1i32).to_be_bytes()) };
+    let Some(value) = value else { return into.extend_from_slice(&NULL) };
     let at = into.len();
     into.extend_from_slice(&[0; 4]);
     write(into, value);
@@ -304,7 +307,7 @@ fn flags(into: &mut Vec<u8>, mut names: Vec<&str>) {
 }
 
 /// The flags of such a field.
-fn flag_names(field: &[u8]) -> Vec<&str> {
+pub(super) fn flag_names(field: &[u8]) -> Vec<&str> {
     /// Its own length, three numbers, and two more of a list that is not empty.
     const HEAD: usize = 4 + 5 * 4;
     let names = field.get(HEAD..).map(each);

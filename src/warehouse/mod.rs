@@ -4,6 +4,7 @@
 //! small. Every statement runs in a [`tx`], whose connection is closed when anything goes wrong.
 
 pub mod checkpoint;
+mod columns;
 pub mod copy;
 pub mod error;
 pub mod incoming;

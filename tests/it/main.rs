@@ -11,6 +11,8 @@ mod dbproxy;
 #[cfg(test)]
 mod early;
 #[cfg(test)]
+mod few;
+#[cfg(test)]
 mod fuzz;
 #[cfg(test)]
 mod harness;

@@ -8,7 +8,9 @@ use crate::{
     failpoint::{Point, reached},
     source::NORMALIZER,
     warehouse::{
-        WarehouseError, copy,
+        WarehouseError,
+        columns::{self, Columns},
+        copy,
         incoming::{Batch, Entry},
         statement,
     },
@@ -82,13 +84,47 @@ impl From<std::io::Error> for Refusal {
     }
 }
 
-/// Copies new lines and their records into their tables: how many lines.
+/// Lines and their records as parameters of a statement, where they are few enough for that.
+fn few<'b, I: Iterator<Item = &'b Entry>>(
+    stream: &StreamId,
+    batch: &Batch,
+    entries: impl Fn() -> I,
+) -> std::io::Result<Option<(Columns, Columns)>> {
+    if entries().nth(columns::FEW).is_some() {
+        return Ok(None);
+    }
+    let (mut lines, mut records, mut reader) = (Columns::of_lines(), Columns::of_records(), batch.lines());
+    let mut last = None;
+    for entry in entries() {
+        let (packed, fields, hash) = reader.of(entry)?;
+        lines.line(&fields, &hash, entry.outside());
+        if last.replace(entry.record) != Some(entry.record) {
+            records.record(packed.id, key_of_record(stream, &fields), packed.raw);
+        }
+        if lines.are_many() || records.are_many() {
+            return Ok(None);
+        }
+    }
+    Ok(Some((lines, records)))
+}
+
+/// Writes new lines and their records into their tables: how many lines.
 async fn insert(
     connection: &mut PgConnection,
     stream: &StreamId,
     batch: &Batch,
     fates: &Fates,
 ) -> Result<u64, Refusal> {
+    if let Some((lines, records)) = few(stream, batch, || fates.unmet(batch))? {
+        let (source, account) = (stream.source.as_str(), &stream.account);
+        let statement = lines.bind(statement::query(include_str!("../sql/insert_few_lines.sql")), copy::FIELDS + 1);
+        let statement = statement.bind(source).bind(account).bind(stream.partition.as_str());
+        let lines = statement.execute(&mut *connection).await?.rows_affected();
+        reached(Point::Staged);
+        let statement = records.bind(statement::query(include_str!("../sql/insert_few_records.sql")), 3);
+        statement.bind(source).bind(account).bind(NORMALIZER).execute(&mut *connection).await?;
+        return Ok(lines);
+    }
     let owner = copy::Owner::of(stream, NORMALIZER);
     let (mut rows, mut reader) = (copy::Rows::new(), batch.lines());
     let mut sink = connection.copy_in_raw(include_str!("../sql/insert_lines.sql")).await?;
@@ -120,6 +156,13 @@ async fn stage(
     fates: &Fates,
 ) -> Result<(), WarehouseError> {
     sqlx::raw_sql(include_str!("../sql/stage.sql")).execute(&mut *connection).await?;
+    if let Some((lines, records)) = few(stream, batch, || fates.differing(batch))? {
+        let statement = statement::query(include_str!("../sql/stage_few_lines.sql"));
+        lines.bind(statement, copy::FIELDS + 2).execute(&mut *connection).await?;
+        let statement = statement::query(include_str!("../sql/stage_few_records.sql"));
+        records.bind(statement, 3).execute(&mut *connection).await?;
+        return Ok(());
+    }
     let (mut rows, mut reader) = (copy::Rows::new(), batch.lines());
     let mut sink = connection.copy_in_raw(include_str!("../sql/copy_lines.sql")).await?;
     for entry in fates.differing(batch) {
@@ -176,7 +219,7 @@ async fn upsert(connection: &mut PgConnection, stream: &StreamId) -> Result<Writ
         .bind(account)
         .execute(&mut *connection)
         .await?;
-    statement::query(include_str!("../sql/keep_versions.sql"))
+    let kept = statement::query(include_str!("../sql/keep_versions.sql"))
         .bind(source)
         .bind(account)
         .bind(whole)
@@ -215,5 +258,11 @@ async fn upsert(connection: &mut PgConnection, stream: &StreamId) -> Result<Writ
         .execute(&mut *connection)
         .await?;
     let count = |at| written.try_get::<i64, _>(at).map(i64::unsigned_abs);
-    Ok(Written { inserted: count(0)?, updated: count(1)?, outside: outside.rows_affected() })
+    let written = Written { inserted: count(0)?, updated: count(1)?, outside: outside.rows_affected() };
+    // A line that was new when images were kept, and then was not, has been written by somebody else in between: it would
+    // lose its image. All of it is made again.
+    if kept.rows_affected() != written.updated {
+        return Err(WarehouseError::Conflict("a line was written meanwhile".into()));
+    }
+    Ok(written)
 }

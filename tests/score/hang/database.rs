@@ -54,11 +54,13 @@ pub(super) async fn cases(yard: &Yard) -> Vec<Case> {
     cases.push(locked(yard, "a table locked", "LOCK TABLE fuel.checkpoint IN ACCESS EXCLUSIVE MODE").await);
     let row = "SELECT FROM fuel.checkpoint WHERE account = 'row' FOR UPDATE";
     cases.push(locked(yard, "a row locked", row).await);
-    let copy = |message: &Message<'_>| message.kind == 'd';
+    let lines = |message: &Message<'_>| {
+        message.kind == 'd' || (message.kind == 'B' && message.sql.contains("INSERT INTO fuel.transaction ("))
+    };
     let writing = |message: &Message<'_>| message.sql.contains("announce_writer");
     cases.push(window(yard, "w1", "a window's BEGIN to write", At::In, writing).await);
-    cases.push(window(yard, "w2", "COPY, before it", At::Before, copy).await);
-    cases.push(window(yard, "w3", "COPY, in it", At::In, copy).await);
+    cases.push(window(yard, "w2", "its lines, before them", At::Before, lines).await);
+    cases.push(window(yard, "w3", "its lines, in them", At::In, lines).await);
     for (account, at) in [("w4", At::Before), ("w5", At::In), ("w6", At::After)] {
         cases.push(
             window(yard, account, &format!("a window's COMMIT, {at:?}"), at, |message: &Message<'_>| {
