@@ -1,13 +1,71 @@
--- The daemon's role, with no more rights than it needs. Run by the owner of the schema fuel, after `fuelsync migrate`
--- (which wants a role that may create the schema).
+-- The daemon's role and, if asked for, the analysts', each with exactly the rights that it needs: what was granted before and
+-- is not listed here is taken back. Run it after `fuelsync migrate`, by the role that migrated, and again after each upgrade:
+-- a migration may bring a table or a view.
 --
---   psql -v role=fuelsync -f role.sql fleet
+--   psql -d fleet -v role=fuelsync -v readers=fuel_readers -f role.sql
+--
+--   role      the daemon's. Made with LOGIN when it is not there; give it a password: \password fuelsync
+--   readers   optional: a group without a login, who may query sales and what is known of their completeness. Made when it is
+--             not there; then GRANT fuel_readers TO anna
+--   raw=yes   optional: the readers see also what the vendors sent, as far as [privacy] lets it be: fuel.record, the history,
+--             the quarantine
+--
+-- Making a role needs CREATEROLE, or an administrator who has made it before. Migrating is not the daemon's: with
+-- database.migrate = true it must own the schema, and this file is of no use.
+\set ON_ERROR_STOP on
+\if :{?role}
+\else
+  DO $$ BEGIN RAISE EXCEPTION 'say whose rights these are: psql -d fleet -v role=fuelsync -f role.sql'; END $$;
+\endif
+\if :{?raw}
+\else
+  \set raw no
+\endif
+
+BEGIN;
+
+SELECT format('CREATE ROLE %I LOGIN', :'role') WHERE to_regrole(quote_ident(:'role')) IS NULL \gexec
+
+REVOKE ALL ON SCHEMA fuel FROM :"role";
+REVOKE ALL ON ALL TABLES IN SCHEMA fuel FROM :"role";
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA fuel FROM :"role";
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA fuel FROM :"role";
+
+-- A pass sorts what it read in temporary tables.
+SELECT format('GRANT CONNECT, TEMPORARY ON DATABASE %I TO %I', current_database(), :'role') \gexec
 GRANT USAGE ON SCHEMA fuel TO :"role";
 GRANT SELECT ON fuel._migration TO :"role";
 GRANT SELECT, INSERT, UPDATE ON
-    fuel.transaction, fuel.record, fuel.transaction_version, fuel.checkpoint, fuel.sync_window, fuel.sync_run,
-    fuel.quarantine, fuel.gap
+    fuel.transaction, fuel.record, fuel.checkpoint, fuel.sync_window, fuel.sync_run, fuel.quarantine, fuel.gap
 TO :"role";
+-- The lines of a HecOne transaction are replaced as a set.
 GRANT DELETE ON fuel.transaction TO :"role";
+-- History is added to; nobody who reads vendors can rewrite it.
+GRANT SELECT, INSERT ON fuel.transaction_version TO :"role";
 GRANT USAGE, SELECT ON SEQUENCE fuel.change_seq TO :"role";
-SELECT format('GRANT TEMPORARY ON DATABASE %I TO %I', current_database(), :'role') \gexec
+GRANT EXECUTE ON FUNCTION fuel.announce_writer(), fuel.as_jsonb(json) TO :"role";
+
+\if :{?readers}
+  SELECT format('CREATE ROLE %I NOLOGIN', :'readers') WHERE to_regrole(quote_ident(:'readers')) IS NULL \gexec
+
+  REVOKE ALL ON SCHEMA fuel FROM :"readers";
+  REVOKE ALL ON ALL TABLES IN SCHEMA fuel FROM :"readers";
+  REVOKE ALL ON ALL SEQUENCES IN SCHEMA fuel FROM :"readers";
+  REVOKE ALL ON ALL FUNCTIONS IN SCHEMA fuel FROM :"readers";
+
+  SELECT format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), :'readers') \gexec
+  GRANT USAGE ON SCHEMA fuel TO :"readers";
+  GRANT SELECT ON fuel.transaction, fuel.gap, fuel.checkpoint, fuel.sync_window, fuel.sync_run TO :"readers";
+  -- fuel.changes goes by the sequence; it has no owner's rights of its own.
+  GRANT SELECT ON SEQUENCE fuel.change_seq TO :"readers";
+  GRANT EXECUTE ON FUNCTION fuel.changes(bigint, integer) TO :"readers";
+  -- Views show with their owner's rights, and none but this one shows what the vendors sent.
+  SELECT format('GRANT SELECT ON fuel.%I TO %I', viewname, :'readers')
+    FROM pg_views WHERE schemaname = 'fuel' AND viewname <> 'transaction_with_raw' ORDER BY viewname \gexec
+  \if :raw
+    GRANT SELECT ON fuel.record, fuel.transaction_version, fuel.quarantine, fuel.transaction_with_raw TO :"readers";
+    GRANT EXECUTE ON FUNCTION fuel.as_jsonb(json) TO :"readers";
+  \endif
+\endif
+
+COMMIT;
