@@ -44,7 +44,7 @@ build_debian() {
   [ "$(id -u)" = 0 ] || fail "debootstrap needs root"
   command -v debootstrap >/dev/null || fail "debootstrap is not installed (apt-get install debootstrap)"
   work=$(mktemp -d)
-  # ca-certificates and the linker's tools are what Dockerfile gathers; openssl and socat are for the sandbox's TLS.
+  # The certificates are what Dockerfile gathers; openssl and socat are for the sandbox's TLS.
   debootstrap --variant=minbase --include=ca-certificates,openssl,socat "$suite" "$work/root" "$mirror"
   # What no container needs, as Debian's own slim images leave it out.
   rm -rf "$work"/root/var/cache/apt/*.bin "$work"/root/var/cache/apt/archives/*.deb "$work"/root/var/lib/apt/lists/* \
@@ -62,7 +62,7 @@ build_on_base() {
   local image=$1 file=$2
   if there "$image"; then echo "$image is there"; return; fi
   build_debian
-  docker build --network host --build-arg "BASE=$base" --tag "$image" - <"$file"
+  docker build --network host --build-arg "BASE=$base" --tag "$image" --file "$file" local
   echo "$image is built"
 }
 
