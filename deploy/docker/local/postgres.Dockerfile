@@ -6,6 +6,7 @@ RUN set -eu; \
     echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf; \
     apt-get update -q; \
     DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends postgresql; \
+    apt-get clean; \
     rm -rf /var/lib/apt/lists/*; \
     install -d -o postgres -g postgres -m 0775 /var/run/postgresql
 COPY postgres-entrypoint.sh /usr/local/bin/docker-entrypoint.sh

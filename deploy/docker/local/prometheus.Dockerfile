@@ -4,6 +4,7 @@ FROM ${BASE}
 RUN set -eu; \
     apt-get update -q; \
     DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends prometheus; \
+    apt-get clean; \
     rm -rf /var/lib/apt/lists/*; \
     install -d -o nobody -g nogroup /prometheus
 USER nobody
