@@ -15,8 +15,11 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 prefix=${PREFIX:-/usr/local}
 sysconfdir=${SYSCONFDIR:-/etc}
 dest=${DESTDIR:-}
-# /usr/local has a unit folder of its own that systemd searches.
-units=$prefix/lib/systemd/system
+# systemd searches the unit folders of these two prefixes and no other.
+case $prefix in
+  /usr | /usr/local) units=$prefix/lib/systemd/system ;;
+  *) units=$sysconfdir/systemd/system ;;
+esac
 
 fail() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }
 
