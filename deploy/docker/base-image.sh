@@ -9,12 +9,13 @@
 #                                                          /docker-entrypoint-initdb.d, as the official image does
 #   prometheus  $PROMETHEUS (fuelsync-local/prometheus)    takes the official image's arguments
 #
+# SUITE names another release than bookworm, MIRROR another mirror than debootstrap's own.
+#
 # Needs root (debootstrap makes device nodes and changes its root), debootstrap and a Docker engine.
 set -euo pipefail
 cd "$(dirname "$0")"
 
 suite=${SUITE:-bookworm}
-mirror=${MIRROR:-http://deb.debian.org/debian}
 base=${BASE:-debian:$suite-slim}
 postgres=${POSTGRES:-fuelsync-local/postgres:15}
 prometheus=${PROMETHEUS:-fuelsync-local/prometheus}
@@ -45,7 +46,7 @@ build_debian() {
   command -v debootstrap >/dev/null || fail "debootstrap is not installed (apt-get install debootstrap)"
   work=$(mktemp -d)
   # The certificates are what Dockerfile gathers; openssl and socat are for the sandbox's TLS.
-  debootstrap --variant=minbase --include=ca-certificates,openssl,socat "$suite" "$work/root" "$mirror"
+  debootstrap --variant=minbase --include=ca-certificates,openssl,socat "$suite" "$work/root" ${MIRROR:+"$MIRROR"}
   # What no container needs, as Debian's own slim images leave it out.
   rm -rf "$work"/root/var/cache/apt/*.bin "$work"/root/var/cache/apt/archives/*.deb "$work"/root/var/lib/apt/lists/* \
     "$work"/root/usr/share/doc/* "$work"/root/usr/share/man/* "$work"/root/usr/share/info/* \
