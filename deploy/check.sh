@@ -40,7 +40,7 @@ from_debian() {
     apt-get update -q >/dev/null 2>&1 || true
     (cd "$to" && apt-get download -q "$package" >/dev/null 2>&1) || return 1
   fi
-  dpkg-deb --fsys-tarfile "$to"/*.deb | tar -x -C "$tools" --wildcards './usr/bin/*' './lib/systemd/libsystemd*' 2>/dev/null || true
+  dpkg-deb --fsys-tarfile "$to"/*.deb | tar -x -C "$tools" --wildcards './usr/bin/*'
   rm -rf "$to"
   command -v "$program" >/dev/null 2>&1
 }
@@ -86,27 +86,19 @@ fi
 
 # --- systemd ---------------------------------------------------------------------------------------------------------
 
-if from_debian systemd-analyze systemd; then
-  # Only for one that was unpacked here.
-  analyze() {
-    if [ -x "$tools/usr/bin/systemd-analyze" ] && [ "$(command -v systemd-analyze)" = "$tools/usr/bin/systemd-analyze" ]; then
-      LD_LIBRARY_PATH=$tools/lib/systemd systemd-analyze "$@"
-    else
-      systemd-analyze "$@"
-    fi
-  }
-  say "systemd: $(analyze --version | head -n 1)"
+if command -v systemd-analyze >/dev/null 2>&1; then
+  say "systemd: $(systemd-analyze --version | head -n 1)"
   mkdir "$work/units"
   cp deploy/systemd/*.{service,timer} "$work/units"
   for unit in deploy/systemd/*.service; do
     # The threshold is in tenths.
-    analyze security --offline=true --no-pager --threshold=10 "$unit" >"$work/security" 2>&1 ||
+    systemd-analyze security --offline=true --no-pager --threshold=10 "$unit" >"$work/security" 2>&1 ||
       { grep '✗' "$work/security" || cat "$work/security"; wrong "$unit: an exposure of more than 1.0"; }
     grep 'Overall exposure' "$work/security" || true
   done
   # Programs that this machine does not have are not the units' fault.
   sed -i 's|^ExecStart=/usr/local/bin/fuelsync|ExecStart=/bin/true|' "$work"/units/*.service
-  analyze verify --man=no "$work"/units/*.{service,timer} || wrong "systemd-analyze verify"
+  systemd-analyze verify --man=no "$work"/units/*.{service,timer} || wrong "systemd-analyze verify"
 else
   unchecked "units: no systemd-analyze"
 fi
