@@ -2,8 +2,8 @@
 # Checks the deployment files, without a cluster, a service manager or a network to run them in: alert rules and their tests,
 # the dashboard, units, manifests, scripts, and that names agree with docs/METRICS.md and docs/RUNBOOK.md.
 #
-# What is missing of the tools is taken from Debian's packages and PyPI into the cache, and nothing is installed. What
-# cannot be had is said as NOT CHECKED; what is wrong ends with 1.
+# What is missing of the tools is unpacked from Debian's packages and PyPI into the cache; installed is only python3-venv, as
+# root, where Python has none. What cannot be had is said as NOT CHECKED; what is wrong ends with 1.
 #
 #   FUELSYNC_CI_CACHE   as for .ci/run (default ~/.cache/fuelsync-ci)
 set -euo pipefail
