@@ -104,7 +104,7 @@ WITH line AS (
     GROUP BY month, vehicle_key
 ), filled AS (
     SELECT
-        l.month, l.vehicle_key, max(l.license_plate) AS license_plate, max(l.vehicle_no) AS vehicle_no, max(l.card_number) AS card_number,
+        l.month, l.vehicle_key, max(l.license_plate COLLATE "C") AS license_plate, max(l.vehicle_no) AS vehicle_no, max(l.card_number) AS card_number,
         l.kind, l.product, l.unit, l.currency,
         count(DISTINCT l.source_transaction_id) FILTER (WHERE l.quantity > 0) AS fills,
         sum(l.quantity) AS quantity, sum(l.net_amount) AS net_amount, sum(l.vat_amount) AS vat_amount, sum(l.gross_amount) AS gross_amount,
@@ -118,7 +118,8 @@ WITH line AS (
 SELECT
     f.month,
     CASE split_part(f.vehicle_key, ':', 1)
-        WHEN 'plate' THEN f.license_plate WHEN 'vehicle_no' THEN f.vehicle_no ELSE f.card_number
+        WHEN 'plate' THEN max(f.license_plate) OVER (PARTITION BY f.month, f.vehicle_key)
+        WHEN 'vehicle_no' THEN f.vehicle_no ELSE f.card_number
     END AS vehicle,
     split_part(f.vehicle_key, ':', 1) AS identified_by,
     f.vehicle_key, f.kind, f.product, f.unit, f.currency, f.fills, f.quantity, f.net_amount, f.vat_amount, f.gross_amount,

@@ -2,10 +2,10 @@
 -- each rule in words. None of it is used by a load.
 
 -- Equality for a GiST index, which knows it of ranges; the extension btree_gist is not everywhere.
-CREATE FUNCTION fuel.only(told text) RETURNS int8range LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+CREATE FUNCTION fuel.point_of(told text) RETURNS int8range LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT int8range(hashtextextended(told, 0), hashtextextended(told, 0), '[]')
 $$;
-COMMENT ON FUNCTION fuel.only(text) IS 'A range that overlaps that of the same text and no other.';
+COMMENT ON FUNCTION fuel.point_of(text) IS 'A range that overlaps that of the same text and no other.';
 
 CREATE TABLE fuel.vehicle (
     vehicle_id    bigint generated always as identity primary key,
@@ -23,13 +23,13 @@ CREATE TABLE fuel.vehicle (
     CONSTRAINT vehicle_period CHECK (valid_from < valid_to),
     -- A plate, a number, a card is one vehicle's at a time.
     CONSTRAINT vehicle_of_plate EXCLUDE USING gist (
-        fuel.only(fuel.plate_key(license_plate)) WITH &&, tstzrange(valid_from, valid_to) WITH &&
+        fuel.point_of(fuel.plate_key(license_plate)) WITH &&, tstzrange(valid_from, valid_to) WITH &&
     ) WHERE (fuel.plate_key(license_plate) IS NOT NULL),
     CONSTRAINT vehicle_of_number EXCLUDE USING gist (
-        fuel.only(vehicle_no) WITH &&, tstzrange(valid_from, valid_to) WITH &&
+        fuel.point_of(vehicle_no) WITH &&, tstzrange(valid_from, valid_to) WITH &&
     ) WHERE (vehicle_no IS NOT NULL),
     CONSTRAINT vehicle_of_card EXCLUDE USING gist (
-        fuel.only(card_number) WITH &&, tstzrange(valid_from, valid_to) WITH &&
+        fuel.point_of(card_number) WITH &&, tstzrange(valid_from, valid_to) WITH &&
     ) WHERE (card_number IS NOT NULL)
 );
 
@@ -288,7 +288,7 @@ UNION ALL
 SELECT
     'price_off_median', 'warning', p.occurred_at, p.source, p.account, p.source_transaction_id, p.line_id,
     NULL, NULL, NULL, NULL, p.vehicle,
-    format('%s cost %s %s for a %s; half of the day''s %s sales cost no more than %s.', p.product, trim_scale(p.price), p.currency, p.unit, m.sales, trim_scale(m.price)),
+    format('%s cost %s %s for one %s; half of the day''s %s sales cost no more than %s.', p.product, trim_scale(p.price), p.currency, p.unit, m.sales, trim_scale(m.price)),
     jsonb_build_object('price', p.price, 'median', m.price, 'sales', m.sales, 'product', p.product, 'currency', p.currency,
         'off_percent', round((p.price - m.price) * 100 / nullif(m.price, 0), 1))
 FROM priced p
