@@ -2,7 +2,8 @@
 WITH relation AS (
     SELECT
         c.oid, c.relname::text AS name, CASE c.relkind WHEN 'v' THEN 'view' ELSE 'table' END AS kind,
-        obj_description(c.oid, 'pg_class') AS said, CASE c.relkind WHEN 'v' THEN 1 ELSE 0 END AS part
+        obj_description(c.oid, 'pg_class') AS said, CASE c.relkind WHEN 'v' THEN 1 ELSE 0 END AS part,
+        c.relname IN ('sale', 'transaction_with_raw') AS is_like_transaction
     FROM pg_class c
     -- What begins with _ is the program's own.
     WHERE c.relnamespace = 'fuel'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm') AND c.relname NOT LIKE '\_%'
@@ -26,7 +27,8 @@ WITH relation AS (
     SELECT r.part, r.name, h.n, h.text
     FROM relation r
     CROSS JOIN LATERAL unnest(ARRAY[
-        '', format('### `fuel.%s`', r.name), '', coalesce(r.said, ''), '', '| column | type | meaning |', '|---|---|---|'
+        '', format('### `fuel.%s`', r.name), '',
+        coalesce(r.said, '') || CASE WHEN r.is_like_transaction THEN ' Its columns are those of `fuel.transaction`, and:' ELSE '' END, '', '| column | type | meaning |', '|---|---|---|'
     ]) WITH ORDINALITY AS h (text, n)
     UNION ALL
     SELECT
@@ -35,6 +37,9 @@ WITH relation AS (
             CASE WHEN a.attnotnull THEN ' not null' ELSE '' END, replace(coalesce(col_description(r.oid, a.attnum), ''), '|', '\|'))
     FROM relation r
     JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
+    WHERE NOT (r.is_like_transaction AND EXISTS (
+        SELECT FROM pg_attribute t WHERE t.attrelid = 'fuel.transaction'::regclass AND t.attname = a.attname
+    ))
     UNION ALL
     SELECT 2, '', h.n, h.text
     FROM unnest(ARRAY['', '## Functions', '', '| function | gives | meaning |', '|---|---|---|']) WITH ORDINALITY AS h (text, n)
