@@ -35,6 +35,8 @@ mod replay;
 #[cfg(test)]
 mod replay_counts;
 #[cfg(test)]
+mod views;
+#[cfg(test)]
 mod waits;
 #[cfg(test)]
 mod whole;
