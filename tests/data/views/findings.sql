@@ -30,6 +30,8 @@ SELECT count(public.make(said::jsonb)) FROM (VALUES
 ('{"id": "ok-returned", "at": "2026-02-12T08:00Z", "license_plate": "123 ABC", "quantity": -95}'),
 ('{"id": "ok-plate-before-card", "at": "2026-02-13T08:00Z", "license_plate": "123 ABC", "card_number": "703301******0003", "quantity": 70}'),
 ('{"id": "ok-masked-plate", "at": "2026-02-14T08:00Z", "license_plate": "1***", "quantity": 95}'),
+('{"id": "ok-any-fuel", "at": "2026-02-14T09:00Z", "source": "hecone", "account": "north", "vehicle_no": "77", "quantity": 50}'),
+('{"id": "ok-any-fuel", "line_id": "2", "at": "2026-02-14T09:00Z", "source": "hecone", "account": "north", "vehicle_no": "77", "quantity": 20, "product": "adblue"}'),
 -- More than the battery holds.
 ('{"id": "over_battery-much", "at": "2026-02-15T08:00Z", "license_plate": "EV100", "kind": "ev_charging", "unit": "kWh", "product": "electricity_dc", "quantity": 80}'),
 ('{"id": "over_battery-little", "at": "2026-02-16T08:00Z", "license_plate": "EV100", "kind": "ev_charging", "unit": "kWh", "product": "electricity_ac", "quantity": 70}'),
@@ -71,6 +73,8 @@ SELECT count(public.make(said::jsonb)) FROM (VALUES
 ('{"id": "ok-parking-b", "at": "2026-04-16T10:10Z", "license_plate": "AAA 001", "site_id": "1014", "kind": "parking", "product": "parking", "unit": "min"}'),
 ('{"id": "ok-masked-plate-a", "at": "2026-04-17T10:00Z", "license_plate": "A***", "site_id": "2001"}'),
 ('{"id": "ok-masked-plate-b", "at": "2026-04-17T10:01Z", "license_plate": "A***", "site_id": "2002", "quantity": 41}'),
+('{"id": "ok-given-back-a", "at": "2026-04-18T10:00Z", "license_plate": "AAA 001", "site_id": "1007"}'),
+('{"id": "ok-given-back-b", "at": "2026-04-18T10:10Z", "license_plate": "AAA 001", "site_id": "1014", "quantity": -40}'),
 -- The odometer goes back.
 ('{"id": "odometer_back-plate-a", "at": "2026-05-01T10:00Z", "license_plate": "FFF 006", "odometer_km": 100000}'),
 ('{"id": "odometer_back-plate-b", "at": "2026-05-02T10:00Z", "license_plate": "FFF006", "odometer_km": 99000}'),
