@@ -22,7 +22,7 @@ WITH relation AS (
         '## Tables'
     ]) WITH ORDINALITY AS head (text, n)
     UNION ALL
-    SELECT 1, '', 0, unnest(ARRAY['', '## Views'])
+    SELECT 1, '', h.n, h.text FROM unnest(ARRAY['', '## Views']) WITH ORDINALITY AS h (text, n)
     UNION ALL
     SELECT r.part, r.name, h.n, h.text
     FROM relation r
