@@ -1,11 +1,12 @@
 //! The status server: `/` for people, `/healthz` and `/readyz` for a service manager, `/metrics` for Prometheus,
 //! `/api/status` for programs. It reads what the warehouse knows and changes nothing.
 //!
-//! Nothing of a request gets into an answer: no parameter is read, the `Host` header is ignored, what is shown comes
-//! from the warehouse and is escaped. The answers allow no script and no outside asset.
+//! Nothing of a request gets into an answer: a parameter only chooses among the streams of the picture, the `Host` header
+//! is ignored, what is shown comes from the warehouse and is escaped. The answers allow the page's own style and script, by
+//! their hashes, and no outside asset.
 
 mod metrics;
-mod page;
+pub mod page;
 pub mod picture;
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,7 @@ use axum::{
     extract::State,
     http::{HeaderName, HeaderValue, StatusCode, header},
     middleware,
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Response},
     routing::get,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -45,6 +46,8 @@ pub struct StatusState {
     pulse: Pulse,
     /// One picture at a time: watchers must not take the connections that the work needs.
     turn: Arc<Mutex<()>>,
+    /// What the pages are filled from beyond the picture; none: they show the picture alone.
+    book: Option<page::Book>,
 }
 
 impl StatusState {
@@ -55,7 +58,13 @@ impl StatusState {
         Fut: Future<Output = View> + Send + 'static,
     {
         let fetch: Fetch = Arc::new(move || Box::pin(fetch()));
-        Self { fetch, pulse, turn: Arc::new(Mutex::new(())) }
+        Self { fetch, pulse, turn: Arc::new(Mutex::new(())), book: None }
+    }
+
+    /// The same, with pages that show what `book` has beyond the picture.
+    #[must_use]
+    pub fn with_book(self, book: page::Book) -> Self {
+        Self { book: Some(book), ..self }
     }
 
     async fn view(&self) -> Result<View, Unavailable> {
@@ -89,17 +98,15 @@ pub async fn serve(listener: TcpListener, state: StatusState, shutdown: Cancella
 fn router(state: StatusState) -> Router {
     let policy: Arc<str> = content_security_policy().into();
     Router::new()
-        .route("/", get(index))
+        .route("/", get(page::routes::index))
+        .route("/stream", get(page::routes::stream_page))
+        .route("/quarantine", get(page::routes::quarantine_page))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(prometheus))
         .route("/api/status", get(api))
         .with_state(state)
         .layer(middleware::map_response(move |response| std::future::ready(guard(response, &policy))))
-}
-
-async fn index(State(state): State<StatusState>) -> Result<Html<String>, Unavailable> {
-    Ok(Html(page::render(&state.view().await?)))
 }
 
 async fn api(State(state): State<StatusState>) -> Result<Json<View>, Unavailable> {
@@ -148,11 +155,14 @@ impl IntoResponse for Unavailable {
     }
 }
 
-/// Only the page's own style sheet, by its hash; nothing else at all.
+/// Only the page's own style sheet and script, by their hashes, and the script only to fetch from here; nothing else at all.
 fn content_security_policy() -> String {
-    let hash = STANDARD.encode(Sha256::digest(page::STYLE));
+    let hash = |text: &str| STANDARD.encode(Sha256::digest(text));
     format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; connect-src 'self'; base-uri 'none'; \
+         form-action 'none'; frame-ancestors 'none'",
+        hash(page::STYLE),
+        hash(page::SCRIPT)
     )
 }
 

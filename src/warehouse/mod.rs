@@ -3,9 +3,11 @@
 //! [`load`] writes a window in one transaction; [`lease`] says who may; [`ledger`] holds what was read; the others are
 //! small. Every statement runs in a [`tx`], whose connection is closed when anything goes wrong.
 
+pub mod activity;
 pub mod checkpoint;
 mod columns;
 pub mod copy;
+pub mod coverage;
 pub mod error;
 pub mod incoming;
 mod known;

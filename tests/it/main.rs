@@ -23,6 +23,10 @@ mod lease;
 #[cfg(test)]
 mod load;
 #[cfg(test)]
+mod page;
+#[cfg(test)]
+mod page_queries;
+#[cfg(test)]
 mod passes;
 #[cfg(test)]
 mod pooler;
