@@ -78,7 +78,9 @@ async fn the_page_shows_what_fails_without_a_reload_in_a_real_browser() {
     if let Ok(folder) = std::env::var(PICTURES) {
         arguments.extend(["--pictures".to_owned(), folder]);
     }
-    let mut call = Fuelsync::other(&python.display().to_string(), arguments);
+    let call = Fuelsync::other(&python.display().to_string(), arguments);
+    // Its modules stand in the repository, where it leaves nothing.
+    let mut call = call.env("PYTHONDONTWRITEBYTECODE", "1");
     for name in ["FUELSYNC_AXE", "FUELSYNC_CI_CACHE", "XDG_CACHE_HOME", "PIP_INDEX_URL", "PIP_CONFIG_FILE"] {
         if let Ok(value) = std::env::var(name) {
             call = call.env(name, value);

@@ -53,13 +53,24 @@ async fn days_windows_and_sales_are_those_of_the_tables() {
     assert!(!sales.is_empty());
     assert_eq!(sales, table);
 
+    for (fingerprint, resolved) in [(1_u8, false), (2, false), (3, true)] {
+        sqlx::query(
+            "INSERT INTO fuel.quarantine (source, account, partition, fingerprint, record, field, reason, resolved_at) \
+             VALUES ('hecone', 'north', '-', $1, '{\"driver\": \"Mari\"}', 'created_at', 'is missing', CASE WHEN $2 THEN now() END)",
+        )
+        .bind(vec![fingerprint])
+        .bind(resolved)
+        .execute(&fleet.pool)
+        .await
+        .unwrap();
+    }
     let open: i64 = sqlx::query_scalar("SELECT count(*) FROM fuel.quarantine WHERE resolved_at IS NULL")
         .fetch_one(&fleet.pool)
         .await
         .unwrap();
-    assert!(open > 1, "the sandbox has records that cannot be understood");
     let found = fleet.warehouse.in_quarantine(1_000).await.unwrap();
     assert_eq!(i64::try_from(found.len()).unwrap(), open);
+    assert!(found[0].id > found[1].id && !format!("{found:?}").contains("Mari"), "the newest first, no record");
     assert_eq!(fleet.warehouse.in_quarantine(1).await.unwrap(), found[..1]);
 }
 
