@@ -62,7 +62,7 @@ pub(super) fn strip(id: &str, name: &str, runs: &[Run]) -> String {
     let _ = write!(
         svg,
         "<div class=\"wide\" id=\"{id}-box\" role=\"group\" aria-label=\"Coverage of {name}; scrolls sideways\" tabindex=\"0\">\
-         <svg class=\"strip\" viewBox=\"0 0 {} 44\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\">\
+         <svg class=\"strip\" viewBox=\"0 0 {} 48\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\">\
          <title id=\"{id}-t\">Coverage of {name}, {}</title><desc id=\"{id}-d\">{}.</desc>",
         days * DAY,
         words::days(first.from, last.through),
