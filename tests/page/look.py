@@ -94,11 +94,16 @@ class Look:
 
         first = "document.querySelector('main a[href^=\"{}?source=alexela_card\"]').getAttribute('href')"
         group, stream = browser.run(first.format("/")), browser.run(first.format("/stream"))
-        pages = [("the front page", "/"), ("a group", group), ("a stream", stream), ("the quarantine", "/quarantine")]
-        pages.append(("a page that is not there", "/stream?source=hecone&account=nobody"))
+        wide, phone = (WIDE, "light"), (PHONE, "dark")
         browser.call("Page.setBypassCSP", enabled=True)
-        for what, path in pages:
-            for size, scheme in ((WIDE, "light"), (PHONE, "dark")):
+        for what, path, sights in [
+            ("the front page", "/", (wide, phone)),
+            ("a group", group, (phone,)),
+            ("a stream", stream, (wide, phone)),
+            ("the quarantine", "/quarantine", (phone,)),
+            ("a page that is not there", "/stream?source=hecone&account=nobody", (wide,)),
+        ]:
+            for size, scheme in sights:
                 self.open(path, size, scheme)
                 self.fits(what)
                 self.accessible(f"{what}, {scheme}, {size[0]} wide")
