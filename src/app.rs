@@ -98,7 +98,7 @@ impl App {
                 start: account.start,
                 grid: account.grid,
                 schedule: account.schedule.clone(),
-                contracts_are_configured: false,
+                contracts: Vec::new(),
             }
         });
         let alexela = self.config.alexela.iter().map(|account| {
@@ -109,7 +109,7 @@ impl App {
                 start: account.start,
                 grid: account.grid,
                 schedule: account.schedule.clone(),
-                contracts_are_configured: !account.contracts.is_empty(),
+                contracts: account.contracts.clone(),
             }
         });
         hecone

@@ -19,6 +19,7 @@ use crate::{
     lifecycle::Lifecycle,
     status::{
         self, StatusState,
+        meter::Meter,
         page::{Book, Cadence, Cadences},
         picture::Camera,
     },
@@ -66,10 +67,20 @@ pub(super) async fn serve(
         .map_err(|e| Failure::unexpected("the scheduler cannot be started", e))?;
     let camera = camera(app, warehouse, Some(passes));
     let pulse = doorbell.pulse();
+    let meter = Meter::new(warehouse.clone(), Arc::clone(&app.clock), Arc::clone(passes));
+    let probing = meter.clone();
     let state = StatusState::new(
         move || {
             let camera = camera.clone();
             async move { camera.take().await }
+        },
+        move || {
+            let meter = meter.clone();
+            async move { meter.read().await }
+        },
+        move || {
+            let meter = probing.clone();
+            async move { meter.database().await }
         },
         pulse.clone(),
     )

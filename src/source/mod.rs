@@ -26,7 +26,10 @@ pub use json::RecordText;
 pub use known::{Known, Mark};
 pub use normalizer::Normalizer;
 
-use crate::domain::{Partition, Record, SourceKind, StreamId, Window};
+use crate::{
+    domain::{Partition, Record, SourceKind, StreamId, Window},
+    http::Link,
+};
 
 /// The oldest instant that a vendor interface serves at `present`, by what is published; none when it serves everything.
 pub fn served_from(kind: SourceKind, present: DateTime<Utc>) -> Option<DateTime<Utc>> {
@@ -114,6 +117,10 @@ pub struct Finding {
 pub trait Source: std::fmt::Debug + Send + Sync {
     /// The account's name in the configuration.
     fn account(&self) -> &str;
+
+    /// Its way to the vendor: what was asked over it, and what is known of the vendor's clock. None where no way leads
+    /// to one.
+    fn link(&self) -> Option<&Link>;
 
     /// The interfaces that this account reads.
     fn kinds(&self) -> Vec<SourceKind>;

@@ -5,9 +5,12 @@
 //! is ignored, what is shown comes from the warehouse and is escaped. The answers allow the page's own style and script, by
 //! their hashes, and no outside asset.
 
-mod metrics;
+pub mod gauges;
+pub mod meter;
+pub mod metrics;
 pub mod page;
 pub mod picture;
+mod probe;
 #[cfg(test)]
 mod tests;
 pub mod view;
@@ -29,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use view::{DatabaseView, LineCount, StreamView, View};
 
+use self::meter::Reading;
 use crate::sync::doorbell::Pulse;
 
 /// A picture is given up after this, so that a hanging database does not hang its observers.
@@ -36,13 +40,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long answers under way may take after the stop.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// Takes a picture. It does not fail: a warehouse that cannot be reached is part of the picture.
-pub type Fetch = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = View> + Send>> + Send + Sync>;
+/// Looks at the warehouse. It does not fail: a warehouse that cannot be reached is part of what is seen.
+type Look<T> = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = T> + Send>> + Send + Sync>;
 
 /// What the server needs.
 #[derive(Clone)]
 pub struct StatusState {
-    fetch: Fetch,
+    picture: Look<View>,
+    reading: Look<Reading>,
+    database: Look<DatabaseView>,
     pulse: Pulse,
     /// One picture at a time: watchers must not take the connections that the work needs.
     turn: Arc<Mutex<()>>,
@@ -51,14 +57,27 @@ pub struct StatusState {
 }
 
 impl StatusState {
-    /// A server over `fetch`; `pulse` decides on `/healthz`.
-    pub fn new<F, Fut>(fetch: F, pulse: Pulse) -> Self
+    /// A server that shows a `picture` on the page and under `/api/status`, a `reading` as metrics, and what of the
+    /// `database` decides on `/readyz`; `pulse` decides on `/healthz`.
+    pub fn new<P, R, D>(
+        picture: impl Fn() -> P + Send + Sync + 'static,
+        reading: impl Fn() -> R + Send + Sync + 'static,
+        database: impl Fn() -> D + Send + Sync + 'static,
+        pulse: Pulse,
+    ) -> Self
     where
-        F: Fn() -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = View> + Send + 'static,
+        P: Future<Output = View> + Send + 'static,
+        R: Future<Output = Reading> + Send + 'static,
+        D: Future<Output = DatabaseView> + Send + 'static,
     {
-        let fetch: Fetch = Arc::new(move || Box::pin(fetch()));
-        Self { fetch, pulse, turn: Arc::new(Mutex::new(())), book: None }
+        Self {
+            picture: Arc::new(move || Box::pin(picture())),
+            reading: Arc::new(move || Box::pin(reading())),
+            database: Arc::new(move || Box::pin(database())),
+            pulse,
+            turn: Arc::new(Mutex::new(())),
+            book: None,
+        }
     }
 
     /// The same, with pages that show what `book` has beyond the picture.
@@ -70,7 +89,7 @@ impl StatusState {
     async fn view(&self) -> Result<View, Unavailable> {
         let picture = async {
             let _turn = self.turn.lock().await;
-            (self.fetch)().await
+            (self.picture)().await
         };
         tokio::time::timeout(PATIENCE, picture).await.map_err(|_| Unavailable)
     }
@@ -113,9 +132,11 @@ async fn api(State(state): State<StatusState>) -> Result<Json<View>, Unavailable
     Ok(Json(state.view().await?))
 }
 
-async fn prometheus(State(state): State<StatusState>) -> Result<Response, Unavailable> {
-    let text = metrics::render(&state.view().await?);
-    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
+/// Always an answer: what this process counts is told without the database, too.
+async fn prometheus(State(state): State<StatusState>) -> Response {
+    let reading = (state.reading)().await;
+    let text = metrics::render(&reading, state.pulse.too_silent().is_none());
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
 /// The process lives and its scheduler ticks. The database is no part of it: a restart does not mend a database.
@@ -130,10 +151,10 @@ async fn healthz(State(state): State<StatusState>) -> (StatusCode, String) {
 }
 
 /// The database is reachable and its migrations are applied.
-async fn readyz(State(state): State<StatusState>) -> Result<(StatusCode, String), Unavailable> {
-    let database = state.view().await?.database;
+async fn readyz(State(state): State<StatusState>) -> (StatusCode, String) {
+    let database = (state.database)().await;
     if database.is_ready() {
-        return Ok((StatusCode::OK, "ok\n".to_owned()));
+        return (StatusCode::OK, "ok\n".to_owned());
     }
     let unsaid = if database.reachable {
         "migrations are missing; run `fuelsync migrate`"
@@ -141,7 +162,7 @@ async fn readyz(State(state): State<StatusState>) -> Result<(StatusCode, String)
         "the database cannot be reached"
     };
     let said = database.problem.as_deref().unwrap_or(unsaid);
-    Ok((StatusCode::SERVICE_UNAVAILABLE, format!("{said}\n")))
+    (StatusCode::SERVICE_UNAVAILABLE, format!("{said}\n"))
 }
 
 /// The warehouse took too long.

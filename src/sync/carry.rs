@@ -233,6 +233,7 @@ impl Reader {
                 summary.windows += 1;
                 summary.counts += done.counts;
                 self.progress.wrote(done.counts.fetched);
+                self.tallies.written(stream, &done.counts);
                 summary.gaps.extend(done.lost);
                 tracing::debug!(window = %read.window, fetched = done.counts.fetched, inserted = done.counts.inserted, updated = done.counts.updated, "window written");
                 return Ok(After::Next);
@@ -240,6 +241,7 @@ impl Reader {
             Err(error) => error,
         };
         let Some(asked_at) = asked_at else { return Err(error) };
+        self.tallies.not_written(stream, error.disposition());
         match error.disposition() {
             // Nothing is lost: a younger read of this window stands. What it means for the watermark is planned anew.
             Disposition::Drop if read.moves_watermark => Ok(After::Replan(error)),

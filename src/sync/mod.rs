@@ -2,7 +2,8 @@
 //!
 //! [`plan`] is pure and decides; [`window`] reads one window and has it written; [`stream`] does what is due for one
 //! stream under its lease; [`pass`] does that for all streams of all accounts; [`backfill`] loads history beside it;
-//! [`daemon`] repeats passes when [`doorbell`] rings; [`replay`] normalizes what is in quarantine again.
+//! [`daemon`] repeats passes when [`doorbell`] rings; [`replay`] normalizes what is in quarantine again; [`tally`] counts
+//! for `/metrics`.
 
 pub mod backfill;
 mod carry;
@@ -15,4 +16,5 @@ pub mod plan;
 pub mod replay;
 pub mod stream;
 pub mod summary;
+pub mod tally;
 pub mod window;

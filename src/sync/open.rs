@@ -111,6 +111,8 @@ async fn write(
     incoming.records(records)?;
     incoming.complete()?;
     let batch = incoming.finish();
-    summary.counts += reader.warehouse.load_single(stream, lease, &batch, reader.settings.window_timeout).await?;
+    let counts = reader.warehouse.load_single(stream, lease, &batch, reader.settings.window_timeout).await?;
+    reader.tallies.lines(stream, &counts);
+    summary.counts += counts;
     Ok(())
 }

@@ -10,6 +10,7 @@ use super::{
     lost, open,
     plan::{self, Plan, Rules, Standing},
     summary::{Progress, StreamOutcome, StreamSummary},
+    tally::Tallies,
     window::WindowError,
 };
 use crate::{
@@ -59,6 +60,8 @@ pub struct Reader {
     pub owner: Arc<str>,
     /// How far the run has come.
     pub progress: Arc<Progress>,
+    /// What came of what was read.
+    pub tallies: Arc<Tallies>,
 }
 
 impl Reader {
@@ -202,7 +205,8 @@ impl Reader {
         let end = match outcome {
             StreamOutcome::Failed | StreamOutcome::Refused => {
                 tracing::error!(error = %text, window, windows = summary.windows, "the stream waits here; what it read is committed; it goes on at the next pass");
-                Some(PassEnd::Failed(&text))
+                let is_refused = outcome == StreamOutcome::Refused;
+                Some(if is_refused { PassEnd::Refused(&text) } else { PassEnd::Failed(&text) })
             }
             StreamOutcome::NoDatabase => {
                 tracing::error!(error = %text, windows = summary.windows, "nothing can be written; what was committed stays; it goes on when the database is back");

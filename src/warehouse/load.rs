@@ -56,6 +56,9 @@ pub struct Counts {
     pub duplicate: u64,
     /// Lines of the stretch that the source no longer has.
     pub missing: u64,
+    /// Those of them that this read marked as missing; the others had been marked before.
+    #[serde(skip)]
+    pub marked: u64,
 }
 
 impl Counts {
@@ -75,6 +78,7 @@ impl std::ops::AddAssign for Counts {
         self.outside += other.outside;
         self.duplicate += other.duplicate;
         self.missing += other.missing;
+        self.marked += other.marked;
     }
 }
 
@@ -350,9 +354,10 @@ async fn write_window(
                 .bind(lines)
                 .fetch_all(&mut **tx)
                 .await?;
-            counts.missing += marked.into_iter().filter(|missing| *missing).count() as u64;
+            counts.marked += marked.into_iter().filter(|missing| *missing).count() as u64;
         }
     }
+    counts.missing += counts.marked;
     let is_whole = read.complete && read.is_full() && counts.fetched > 0;
     super::quarantine::write(tx, read.stream, Some(read.window), batch, is_whole).await?;
     if !counts.add_up() {

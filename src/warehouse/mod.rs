@@ -20,6 +20,7 @@ pub mod quarantine;
 pub mod report;
 pub mod run;
 pub mod spool;
+pub mod standing;
 mod statement;
 mod tx;
 

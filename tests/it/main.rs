@@ -26,6 +26,7 @@ mod load;
 mod page;
 #[cfg(test)]
 mod page_queries;
+mod metrics;
 #[cfg(test)]
 mod passes;
 #[cfg(test)]

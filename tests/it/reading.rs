@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use fuelsync::{
     config::{Config, Sync},
     domain::{Partition, Record, SourceKind, StreamId, Window},
+    http::Link,
     source::{Brought, Finding, Known, Mark, ReadEnd, ReadEvent, Source, SourceError},
     sync::{
         plan::Read,
@@ -29,6 +30,10 @@ struct Endless;
 impl Source for Endless {
     fn account(&self) -> &'static str {
         "fleet"
+    }
+
+    fn link(&self) -> Option<&Link> {
+        None
     }
 
     fn kinds(&self) -> Vec<SourceKind> {

@@ -35,7 +35,7 @@ use super::{
 use crate::{
     config::Alexela,
     domain::{Partition, Record, SourceKind, StreamId, Window},
-    http::Transport,
+    http::{Link, Transport},
 };
 
 /// One account at Alexela.
@@ -79,6 +79,10 @@ impl AlexelaSource {
 impl Source for AlexelaSource {
     fn account(&self) -> &str {
         &self.client.config.name
+    }
+
+    fn link(&self) -> Option<&Link> {
+        Some(&self.client.link)
     }
 
     fn kinds(&self) -> Vec<SourceKind> {

@@ -41,7 +41,7 @@ use super::{Finding, Known, Normalizer, ReadEnd, ReadEvent, Source, SourceError,
 use crate::{
     config::HecOne,
     domain::{Partition, Record, SourceKind, StreamId, Window},
-    http::Transport,
+    http::{Link, Transport},
 };
 
 /// One account at a `HecOne` server.
@@ -97,6 +97,10 @@ impl fmt::Debug for HecOneSource {
 impl Source for HecOneSource {
     fn account(&self) -> &str {
         &self.client.config.name
+    }
+
+    fn link(&self) -> Option<&Link> {
+        Some(&self.client.link)
     }
 
     fn kinds(&self) -> Vec<SourceKind> {
