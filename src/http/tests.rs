@@ -228,7 +228,7 @@ async fn each_attempt_is_counted_by_how_it_ended_and_waits_by_who_asked_for_them
             assert_eq!(counted.ended(how), times, "{how:?} of {ended:?}");
         }
         assert_eq!((counted.retries, counted.took.iter().sum()), (retries, counted.ended.iter().sum::<u64>()));
-        let asked = if ended.contains(&(Ended::RateLimited, 1)) { 1 } else { 0 };
+        let asked = u64::from(ended.contains(&(Ended::RateLimited, 1)));
         assert_eq!(counted.waited.as_secs(), asked, "{ended:?}");
         assert_eq!(link.traffic().read(SourceKind::HecOne), traffic::Counted::default());
     }

@@ -96,8 +96,8 @@ pub const BUCKETS: [Duration; 11] = [
     Duration::from_secs(5),
     Duration::from_secs(10),
     Duration::from_secs(30),
-    Duration::from_secs(60),
-    Duration::from_secs(120),
+    Duration::from_mins(1),
+    Duration::from_mins(2),
 ];
 
 /// Shorter than this nothing has waited: it is what asking for the turn takes.

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     clock::Clock,
     domain::SourceKind,
-    http::traffic::Counted,
+    http::{Link, traffic::Counted},
     sync::{
         pass::{Account, Passes},
         tally::Tallied,
@@ -121,7 +121,7 @@ impl Meter {
                 account: name.to_owned(),
                 tallied: tallied.map(|(.., tallied)| tallied).unwrap_or_default(),
                 counted: link.map(|link| link.traffic().read(source)).unwrap_or_default(),
-                skew: link.and_then(|link| link.skew()),
+                skew: link.and_then(Link::skew),
                 gauges: standings
                     .map(|standings| self.with_terms(account, source, now, |terms| Gauges::of(terms, standings))),
             });

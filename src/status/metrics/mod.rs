@@ -22,14 +22,14 @@ use crate::{
 type Gauge = fn(&Gauges) -> Option<i64>;
 
 const GAUGES: [(&str, &str, Gauge); 13] = [
-    ("streams", "Streams that are read.", |of| count(of.streams)),
-    ("streams_failing", "Streams whose last pass failed.", |of| count(of.failing)),
+    ("streams", "Streams that are read.", |of| Some(count(of.streams))),
+    ("streams_failing", "Streams whose last pass failed.", |of| Some(count(of.failing))),
     ("streams_refused", "Streams whose last pass ended because the vendor refuses the credentials.", |of| {
-        count(of.refused)
+        Some(count(of.refused))
     }),
-    ("streams_off", "Streams that are not read: not enabled, or withdrawn.", |of| count(of.off)),
-    ("leases_held", "Streams whose lease this process holds.", |of| count(of.leases)),
-    ("windows_failing", "Windows whose last read failed.", |of| count(of.windows_failing)),
+    ("streams_off", "Streams that are not read: not enabled, or withdrawn.", |of| Some(count(of.off))),
+    ("leases_held", "Streams whose lease this process holds.", |of| Some(count(of.leases))),
+    ("windows_failing", "Windows whose last read failed.", |of| Some(count(of.windows_failing))),
     ("watermark_timestamp_seconds", "The oldest watermark: up to it everything has been read.", |of| at(of.watermark)),
     ("freshness_seconds", "How far the watermark is behind the present, of the stream furthest behind.", |of| {
         of.freshness
@@ -40,15 +40,15 @@ const GAUGES: [(&str, &str, Gauge); 13] = [
         |of| of.lag,
     ),
     ("last_pass_timestamp_seconds", "When a pass over one of the streams last ended.", |of| at(of.last_pass_at)),
-    ("quarantine", "Records in quarantine that are not resolved.", |of| count(of.quarantine)),
-    ("gaps", "Stretches that were never read and that the source no longer serves.", |of| count(of.gaps)),
+    ("quarantine", "Records in quarantine that are not resolved.", |of| Some(count(of.quarantine))),
+    ("gaps", "Stretches that were never read and that the source no longer serves.", |of| Some(count(of.gaps))),
     ("unrecoverable_in_seconds", "How long the source still serves the oldest stretch that was not read yet.", |of| {
         of.unrecoverable_in
     }),
 ];
 
-fn count(count: u64) -> Option<i64> {
-    Some(i64::try_from(count).unwrap_or(i64::MAX))
+fn count(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 fn at(time: Option<DateTime<Utc>>) -> Option<i64> {
