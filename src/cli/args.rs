@@ -157,6 +157,9 @@ pub struct VerifyArgs {
     /// End of the stretch, not included
     #[arg(long, value_name = "T", value_parser = time())]
     pub to: DateTime<Utc>,
+    /// Load the windows that differ, as a backfill does
+    #[arg(long)]
+    pub repair: bool,
     #[command(flatten)]
     #[expect(missing_docs, reason = "a doc comment on a flattened group would replace the command's own help")]
     pub select: Select,

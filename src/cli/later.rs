@@ -2,19 +2,11 @@
 
 use super::{
     Exit, Failure,
-    args::{ForgetArgs, InvoicesMatchArgs, ProveArgs, RemapArgs, VerifyArgs},
+    args::{ForgetArgs, InvoicesMatchArgs, RemapArgs},
 };
 
 fn not_yet(command: &str) -> Result<Exit, Failure> {
     Err(Failure::usage(format!("this version of fuelsync does not have `{command}` yet")))
-}
-
-pub(super) fn verify(_: &VerifyArgs) -> Result<Exit, Failure> {
-    not_yet("verify")
-}
-
-pub(super) fn prove(_: &ProveArgs) -> Result<Exit, Failure> {
-    not_yet("prove")
 }
 
 pub(super) fn invoices_match(_: &InvoicesMatchArgs) -> Result<Exit, Failure> {

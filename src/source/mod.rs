@@ -22,6 +22,7 @@ use tokio::sync::mpsc;
 
 pub use context::{Context, NORMALIZER};
 pub use error::{Disposition, SourceError};
+pub use hecone::statistics::Statistics;
 pub use json::RecordText;
 pub use known::{Known, Mark};
 pub use normalizer::Normalizer;
@@ -156,6 +157,11 @@ pub trait Source: std::fmt::Debug + Send + Sync {
     /// Reads one transaction as it is now; `None` when the source no longer has it. Only sources whose transactions
     /// can change long after their window (`HecOne`) have this.
     async fn read_one(&self, stream: &StreamId, id: &str) -> Result<Option<Record>, SourceError>;
+
+    /// The source's own totals of a stretch, where it has such a thing; for `verify`.
+    async fn totals(&self, _stretch: Window) -> Option<Result<Statistics, SourceError>> {
+        None
+    }
 
     /// Tries the credentials and looks around, for `check`. Never fails: what fails is a finding.
     async fn examine(&self) -> Vec<Finding>;

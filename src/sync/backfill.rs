@@ -171,7 +171,7 @@ async fn round(streams: &mut [Loading], mut work: Vec<(usize, Window)>, workers:
 }
 
 /// What became of a window in a round.
-enum Worked {
+pub(super) enum Worked {
     Written(window::WindowDone),
     /// The source no longer serves a part of it: this was newly found to be lost.
     Lost(Vec<Window>),
@@ -266,7 +266,7 @@ async fn plan(
 
 /// Claims a window, reads it and writes it.
 #[tracing::instrument(skip_all, fields(stream = %stream, window = %window))]
-async fn one(
+pub(super) async fn one(
     reader: &Reader,
     stream: &StreamId,
     window: Window,

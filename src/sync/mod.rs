@@ -2,8 +2,8 @@
 //!
 //! [`plan`] is pure and decides; [`window`] reads one window and has it written; [`stream`] does what is due for one
 //! stream under its lease; [`pass`] does that for all streams of all accounts; [`backfill`] loads history beside it;
-//! [`daemon`] repeats passes when [`doorbell`] rings; [`replay`] normalizes what is in quarantine again; [`tally`] counts
-//! for `/metrics`.
+//! [`daemon`] repeats passes when [`doorbell`] rings; [`replay`] normalizes what is in quarantine again; [`verify`] reads a
+//! stretch once more and compares; [`prove`] makes the completeness certificate of a stretch; [`tally`] counts for `/metrics`.
 
 pub mod backfill;
 mod carry;
@@ -13,8 +13,10 @@ mod lost;
 pub mod open;
 pub mod pass;
 pub mod plan;
+pub mod prove;
 pub mod replay;
 pub mod stream;
 pub mod summary;
 pub mod tally;
+pub mod verify;
 pub mod window;

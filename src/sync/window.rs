@@ -123,6 +123,11 @@ impl Fetched {
         self.batch.fetched() <= MODEST && incoming::has_room()
     }
 
+    /// The stretch that was asked for, what it brought, and how reading ended: for who compares and does not write.
+    pub(super) fn into_parts(self) -> (Window, Batch, ReadEnd) {
+        (self.stretch, self.batch, self.end)
+    }
+
     /// Whether it is nothing but lines of the window, each once, of an answer that says all.
     pub fn is_plain(&self) -> bool {
         self.batch.is_plain() && self.end.complete && self.end.served_from.is_none()

@@ -4,11 +4,13 @@
 //! small. Every statement runs in a [`tx`], whose connection is closed when anything goes wrong.
 
 pub mod activity;
+pub mod certificate;
 pub mod checkpoint;
 mod columns;
 pub mod copy;
 pub mod coverage;
 pub mod error;
+mod fields;
 pub mod incoming;
 mod known;
 pub mod lease;
@@ -22,7 +24,9 @@ pub mod run;
 pub mod spool;
 pub mod standing;
 mod statement;
+pub mod sums;
 mod tx;
+pub mod verify;
 
 use std::{str::FromStr, sync::Arc, time::Duration};
 

@@ -155,6 +155,10 @@ impl Source for HecOneSource {
         }
     }
 
+    async fn totals(&self, stretch: Window) -> Option<Result<Statistics, SourceError>> {
+        Some(self.statistics(whole_seconds(stretch)).await)
+    }
+
     async fn examine(&self) -> Vec<Finding> {
         examine::examine(&self.client).await
     }

@@ -59,6 +59,11 @@ impl Batch {
         self.incoming.rejected.len() as u64
     }
 
+    /// How many records it has, those of lines and those that cannot be normalized; of one met again, the later counts.
+    pub fn units_read(&self) -> u64 {
+        self.units().count() as u64 + self.quarantined()
+    }
+
     /// Whether it is nothing but lines of the window, each once.
     pub(crate) fn is_plain(&self) -> bool {
         self.incoming.rejected.is_empty() && self.incoming.entries.iter().all(Entry::is_plain)
@@ -120,6 +125,16 @@ impl Batch {
             }
             None
         })
+    }
+
+    /// The entries of the unit that begins with this one.
+    pub(in crate::warehouse) fn unit_at(&self, first: usize) -> Range<usize> {
+        self.incoming.unit_of(first)
+    }
+
+    /// One entry, which may be superseded.
+    pub(in crate::warehouse) fn entry(&self, at: usize) -> &Entry {
+        &self.incoming.entries[at]
     }
 
     /// Reads lines with their records, in order.

@@ -7,6 +7,9 @@ FROM (
     -- History is only added to.
     WHERE (name, privilege) <> ('transaction_version', 'UPDATE')
     UNION ALL
+    SELECT privilege, 'fuel.' || name, has_table_privilege('fuel.' || name, privilege)
+    FROM unnest(ARRAY['certificate', 'certificate_window']) AS name, unnest(ARRAY['SELECT', 'INSERT']) AS privilege
+    UNION ALL
     SELECT 'DELETE', 'fuel.transaction', has_table_privilege('fuel.transaction', 'DELETE')
     UNION ALL
     SELECT 'USAGE', 'SEQUENCE fuel.change_seq', has_sequence_privilege('fuel.change_seq', 'USAGE')
