@@ -32,6 +32,8 @@ mod passes;
 #[cfg(test)]
 mod pooler;
 #[cfg(test)]
+mod prove;
+#[cfg(test)]
 mod reading;
 #[cfg(test)]
 mod recognized;
@@ -41,6 +43,7 @@ mod replay;
 mod replay_counts;
 #[cfg(test)]
 mod views;
+mod verify;
 #[cfg(test)]
 mod waits;
 #[cfg(test)]
