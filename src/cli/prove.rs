@@ -1,6 +1,6 @@
 //! `prove`: the completeness certificate of a month.
 
-use std::time::Duration;
+use std::{fmt::Write as _, time::Duration};
 
 use chrono::{DateTime, Utc};
 use comfy_table::{Cell, CellAlignment};
@@ -172,8 +172,9 @@ fn sums(certificate: &Certificate) -> Option<String> {
     let mut table = table::plain();
     table.set_header(["product", "", "", "sales", "quantity", "net", "VAT", "gross"]);
     for (of, sum) in certificate.sums.iter() {
-        let name = |name: &Option<String>| Cell::new(name.as_deref().unwrap_or("–"));
-        let mut row = vec![name(&of.product), name(&of.currency), name(&of.unit), right(sum.rows)];
+        let name = |name: Option<&str>| Cell::new(name.unwrap_or("–"));
+        let mut row =
+            vec![name(of.product.as_deref()), name(of.currency.as_deref()), name(of.unit.as_deref()), right(sum.rows)];
         row.extend([sum.quantity, sum.net, sum.vat, sum.gross].map(right));
         table.add_row(row);
     }
@@ -216,16 +217,16 @@ fn found(finding: &Finding) -> String {
     let partition = partition.as_ref().map_or_else(String::new, |partition| format!("/{partition}"));
     let mut said = format!("{} {source}/{account}{partition}", finding.what.words());
     if let Some(id) = &finding.source_transaction_id {
-        said.push_str(&format!(" {id}"));
+        let _ = write!(said, " {id}");
     }
     if let Some(line) = &finding.line_id {
-        said.push_str(&format!(" line {line}"));
+        let _ = write!(said, " line {line}");
     }
     if let Some(at) = finding.occurred_at {
-        said.push_str(&format!(" of {}", moment(at)));
+        let _ = write!(said, " of {}", moment(at));
     }
     if !finding.columns.is_empty() {
-        said.push_str(&format!(": {}", finding.columns.join(", ")));
+        let _ = write!(said, ": {}", finding.columns.join(", "));
     }
     format!("{said} ({})", finding.why)
 }

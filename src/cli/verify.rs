@@ -1,6 +1,6 @@
 //! `verify`: reads a stretch again and compares it with the warehouse.
 
-use std::time::Duration;
+use std::{fmt::Write as _, time::Duration};
 
 use chrono::{DateTime, Utc};
 use comfy_table::{Cell, CellAlignment};
@@ -92,15 +92,15 @@ fn products(done: &Verified) -> Option<String> {
     table.set_header(["stream", "product", "", "", "rows", "quantity", "gross"]);
     for stream in &done.streams {
         for Compared { of, source, warehouse } in &stream.products {
-            let name = |name: &Option<String>| name.clone().unwrap_or_else(|| "–".to_owned());
+            let name = |name: Option<&str>| Cell::new(name.unwrap_or("–"));
             let both = |source: String, here: String| {
                 right(if source == here { source } else { format!("{source} ≠ {here}") })
             };
             table.add_row(vec![
                 Cell::new(stream.stream.to_string()),
-                Cell::new(name(&of.product)),
-                Cell::new(name(&of.currency)),
-                Cell::new(name(&of.unit)),
+                name(of.product.as_deref()),
+                name(of.currency.as_deref()),
+                name(of.unit.as_deref()),
                 both(source.rows.to_string(), warehouse.rows.to_string()),
                 both(source.quantity.to_string(), warehouse.quantity.to_string()),
                 both(source.gross.to_string(), warehouse.gross.to_string()),
@@ -120,16 +120,16 @@ fn named(row: &Difference) -> String {
     let line = row.line_id.as_ref().map_or_else(String::new, |line| format!(" line {line}"));
     let mut said = format!("{} {id}{line}", row.what.words());
     if let Some(at) = row.occurred_at {
-        said.push_str(&format!(" of {}", moment(at)));
+        let _ = write!(said, " of {}", moment(at));
     }
     if !row.columns.is_empty() {
-        said.push_str(&format!(": {}", row.columns.join(", ")));
+        let _ = write!(said, ": {}", row.columns.join(", "));
     }
     if row.altered_here {
         said.push_str(" (altered here, by hand)");
     }
     if let Some(why) = &row.why {
-        said.push_str(&format!(" ({why})"));
+        let _ = write!(said, " ({why})");
     }
     said
 }

@@ -148,7 +148,7 @@ impl Found {
 }
 
 /// A line of the table.
-struct Line<'r> {
+struct Here<'r> {
     id: &'r str,
     line_id: &'r str,
     /// Its columns, as they are sent.
@@ -164,7 +164,7 @@ struct Line<'r> {
     raw: &'r [u8],
 }
 
-impl<'r> Line<'r> {
+impl<'r> Here<'r> {
     fn of(row: &'r PgRow, buffer: &'r mut Vec<u8>) -> Result<Self, WarehouseError> {
         fields::of_row(buffer, row, 0)?;
         let raw = row.try_get_raw(copy::FIELDS + 4)?;
@@ -264,7 +264,7 @@ async fn of_the_stretch(
         .bind(against.asked_at)
         .fetch(&mut **tx);
     while let Some(row) = rows.try_next().await? {
-        let line = Line::of(&row, &mut buffer)?;
+        let line = Here::of(&row, &mut buffer)?;
         if !line.is_missing {
             found.warehouse.add(line.fields);
         }
@@ -306,7 +306,7 @@ async fn of_the_stretch(
 }
 
 /// What differs, unless the line was written after the read began: then the two are of different times.
-fn settle(found: &mut Found, line: &Line<'_>, difference: impl FnOnce() -> Difference) {
+fn settle(found: &mut Found, line: &Here<'_>, difference: impl FnOnce() -> Difference) {
     if line.is_younger {
         found.tally.meanwhile += 1;
     } else {
@@ -315,13 +315,13 @@ fn settle(found: &mut Found, line: &Line<'_>, difference: impl FnOnce() -> Diffe
 }
 
 /// At `HecOne` it is not said to which side of a stretch its very start belongs.
-fn is_edge(against: &Against<'_>, line: &Line<'_>) -> bool {
+fn is_edge(against: &Against<'_>, line: &Here<'_>) -> bool {
     against.stream.source == SourceKind::HecOne
         && fields::time(line.fields, OCCURRED_AT) == Some(against.stretch.start())
 }
 
 /// How a line of the table differs from the same line of the source.
-fn compared(against: &Against<'_>, line: &Line<'_>, theirs: &[u8], raw: &[u8]) -> Difference {
+fn compared(against: &Against<'_>, line: &Here<'_>, theirs: &[u8], raw: &[u8]) -> Difference {
     let mut columns = fields::differing(line.fields, theirs);
     if line.partition != against.stream.partition.as_str() {
         columns.push("partition");
@@ -401,7 +401,7 @@ async fn part_elsewhere(
         .await?;
     let (mut buffer, mut lines, mut there) = (Vec::new(), batch.lines(), Vec::new());
     for row in &rows {
-        let line = Line::of(row, &mut buffer)?;
+        let line = Here::of(row, &mut buffer)?;
         let Some((.., at)) = part.iter().find(|(id, line_id, _)| id == line.id && line_id == line.line_id) else {
             continue;
         };

@@ -17,8 +17,17 @@ use crate::{
     },
 };
 
-/// A row of `proved_rows.sql`: the id, the line, the record's text, whether it is marked missing.
-pub(super) fn of_table(row: &PgRow) -> Result<(&str, Line, Option<&[u8]>, bool), WarehouseError> {
+/// A row of `proved_rows.sql`.
+pub(super) struct OfTable<'r> {
+    pub(super) id: &'r str,
+    pub(super) line: Line,
+    /// The record's text, where there is a record.
+    pub(super) raw: Option<&'r [u8]>,
+    /// Whether it is marked missing.
+    pub(super) is_missing: bool,
+}
+
+pub(super) fn of_table(row: &PgRow) -> Result<OfTable<'_>, WarehouseError> {
     let mut columns = Vec::with_capacity(512);
     fields::of_row(&mut columns, row, 0)?;
     let stored: &[u8] = row.try_get(copy::FIELDS)?;
@@ -26,7 +35,8 @@ pub(super) fn of_table(row: &PgRow) -> Result<(&str, Line, Option<&[u8]>, bool),
     let raw = row.try_get_raw(copy::FIELDS + 2)?;
     let raw = if raw.is_null() { None } else { raw.as_bytes().ok() };
     let content = copy::content_hash(&columns, raw.unwrap_or_default());
-    Ok((row.try_get(0)?, Line { fields: columns, content, stored: stored.to_vec() }, raw, is_missing))
+    let line = Line { fields: columns, content, stored: stored.to_vec() };
+    Ok(OfTable { id: row.try_get(0)?, line, raw, is_missing })
 }
 
 /// A window being folded.

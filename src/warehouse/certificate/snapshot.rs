@@ -10,7 +10,7 @@ use sqlx::{Executor as _, Row as _};
 use super::{
     Finding, Findings, LedgerWindow, Lines, Stream, What,
     audit::{self, Group},
-    lines::{Folding, of_table},
+    lines::{Folding, OfTable, of_table},
 };
 use crate::{
     domain::{Outcome, Partition, Record, SourceKind, StreamId, Window},
@@ -168,7 +168,7 @@ impl Snapshot {
                 .bind(piece.end())
                 .fetch(&mut **tx);
             while let Some(row) = rows.try_next().await? {
-                let (id, line, raw, is_missing) = of_table(&row)?;
+                let OfTable { id, line, raw, is_missing } = of_table(&row)?;
                 folding.add(id, &line, is_missing);
                 if !whole || group.id != id {
                     look(stream, &group, normalize, findings);
