@@ -12,6 +12,7 @@ use super::Failure;
 use crate::{
     config::{Config, units},
     domain::{SourceKind, Window},
+    privacy::Person,
 };
 
 /// Which streams a command is about; all when nothing is selected.
@@ -269,15 +270,30 @@ pub struct InvoicesMatchArgs {
 #[derive(Clone, Args)]
 #[group(id = "person", required = true, multiple = false, args = ["card", "plate", "driver"])]
 pub struct ForgetArgs {
-    /// The card's number
+    /// The card's number; - reads it from standard input
     #[arg(long, value_name = "V")]
     pub card: Option<String>,
-    /// The vehicle's license plate
+    /// The vehicle's license plate; - reads it from standard input
     #[arg(long, value_name = "V")]
     pub plate: Option<String>,
-    /// The driver's name
+    /// The driver's name; - reads it from standard input
     #[arg(long, value_name = "V")]
     pub driver: Option<String>,
+    /// Forget also the lines that hold only the value's mask, whosever they are
+    #[arg(long)]
+    pub masked: bool,
+    /// Say what would be changed, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+impl ForgetArgs {
+    /// Who is to be forgotten. Exactly one is given.
+    pub(super) fn person(&self) -> (Person, &str) {
+        let given = [(Person::Card, &self.card), (Person::Plate, &self.plate), (Person::Driver, &self.driver)];
+        let mut given = given.into_iter().filter_map(|(person, value)| Some((person, value.as_deref()?)));
+        given.next().unwrap_or((Person::Card, ""))
+    }
 }
 
 impl std::fmt::Debug for ForgetArgs {

@@ -2,7 +2,7 @@
 
 use super::{
     Exit, Failure,
-    args::{ForgetArgs, InvoicesMatchArgs, RemapArgs},
+    args::{InvoicesMatchArgs, RemapArgs},
 };
 
 fn not_yet(command: &str) -> Result<Exit, Failure> {
@@ -11,10 +11,6 @@ fn not_yet(command: &str) -> Result<Exit, Failure> {
 
 pub(super) fn invoices_match(_: &InvoicesMatchArgs) -> Result<Exit, Failure> {
     not_yet("invoices match")
-}
-
-pub(super) fn forget(_: &ForgetArgs) -> Result<Exit, Failure> {
-    not_yet("forget")
 }
 
 pub(super) fn remap(_: &RemapArgs) -> Result<Exit, Failure> {

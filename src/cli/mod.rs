@@ -8,6 +8,7 @@ mod completions;
 mod config;
 mod demo;
 mod exit;
+mod forget;
 mod later;
 mod man;
 mod migrate;
@@ -113,7 +114,7 @@ pub enum Command {
     /// Compare invoices with the warehouse [in a later version]
     #[command(subcommand, arg_required_else_help = true)]
     Invoices(InvoicesCommand),
-    /// Remove a person everywhere, keep the amounts [in a later version]
+    /// Remove a person everywhere, keep the amounts, and hold against what is read later
     Forget(ForgetArgs),
     /// Normalise the stored records again with today's rules [in a later version]
     Remap(RemapArgs),
@@ -232,7 +233,7 @@ impl Cli {
             Command::Completions(args) => completions::run(&args),
             Command::Man(args) => man::run(&args),
             Command::Invoices(InvoicesCommand::Match(args)) => later::invoices_match(&args),
-            Command::Forget(args) => later::forget(&args),
+            Command::Forget(args) => forget::run(args, global).await,
             Command::Remap(args) => later::remap(&args),
         }
     }

@@ -88,6 +88,7 @@ impl From<WarehouseError> for Failure {
             | WarehouseError::Counts(_)
             | WarehouseError::Spool(_)
             | WarehouseError::NotKept
+            | WarehouseError::Forgotten
             | WarehouseError::NotItsTurn
             | WarehouseError::TooMuch(_)
             | WarehouseError::Database { .. } => "What was committed stays; the next run goes on there.",

@@ -120,7 +120,7 @@ fn a_selection_must_leave_something() {
 
 #[tokio::test]
 async fn commands_of_later_versions_say_so_and_end_with_two() {
-    for line in ["invoices match --file f", "forget --card 1", "remap"] {
+    for line in ["invoices match --file f", "remap"] {
         let failure = parse(line).expect(line).run().await.expect_err(line);
         assert_eq!(failure.exit(), Exit::Usage);
         assert!(failure.to_string().contains("does not have"), "{failure}");

@@ -26,6 +26,7 @@ pub use hecone::statistics::Statistics;
 pub use json::RecordText;
 pub use known::{Known, Mark};
 pub use normalizer::Normalizer;
+pub(crate) use protect::forget_in;
 
 use crate::{
     domain::{Partition, Record, SourceKind, StreamId, Window},

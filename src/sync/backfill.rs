@@ -223,6 +223,7 @@ impl Loading {
 
     async fn plan(&mut self, asked: Stretch) -> Result<Todo, WindowError> {
         let stream = self.summary.stream.clone();
+        self.reader.warehouse.heed(&self.reader.forgotten).await?;
         self.reader.source.settle_clock().await?;
         let began = *self.began.get_or_insert_with(|| self.reader.source.present());
         let again = asked.again.then_some(began);
@@ -292,6 +293,7 @@ pub(super) async fn one(
         warehouse: &reader.warehouse,
         source: &*reader.source,
         settings: &reader.settings,
+        forgotten: &reader.forgotten,
         stream,
         // It may be to mend what was done by hand: each record is understood anew, and all is compared.
         recognize: false,

@@ -196,6 +196,7 @@ impl Reader {
             warehouse: &self.warehouse,
             source: &*self.source,
             settings: &self.settings,
+            forgotten: &self.forgotten,
             stream,
             recognize: true,
             stop,

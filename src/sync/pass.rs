@@ -21,6 +21,7 @@ use crate::{
     config,
     domain::{Grid, Partition, SourceKind, StreamId},
     http::HttpError,
+    privacy::Forgotten,
     schedule::Schedule,
     source::{Disposition, Source, SourceError},
     warehouse::{Warehouse, WarehouseError, checkpoint::PassEnd},
@@ -58,6 +59,8 @@ pub struct Passes {
     pub progress: Arc<Progress>,
     /// What came of all that this process has read.
     pub tallies: Arc<Tallies>,
+    /// Who is forgotten, as the sources' normalizing heeds it.
+    pub forgotten: Forgotten,
     /// What is not enabled: not asked again until the next start.
     off: Mutex<HashSet<StreamId>>,
 }
@@ -84,7 +87,8 @@ impl Passes {
             .iter()
             .flat_map(|account| account.kinds.iter().map(|kind| (*kind, account.source.account().to_owned())));
         let tallies = Arc::new(Tallies::new(interfaces));
-        Self { warehouse, settings, accounts, owner, progress, tallies, off: Mutex::default() }
+        let forgotten = Forgotten::default();
+        Self { warehouse, settings, accounts, owner, progress, tallies, forgotten, off: Mutex::default() }
     }
 
     /// What reads the streams of an account.
@@ -98,6 +102,7 @@ impl Passes {
             owner: Arc::clone(&self.owner),
             progress: Arc::clone(&self.progress),
             tallies: Arc::clone(&self.tallies),
+            forgotten: self.forgotten.clone(),
         }
     }
 

@@ -17,6 +17,7 @@ use crate::{
     config,
     domain::{Grid, SourceKind, StreamId, Window},
     failpoint::{Point, reached},
+    privacy::Forgotten,
     source::Source,
     warehouse::{
         Warehouse, WarehouseError,
@@ -62,6 +63,8 @@ pub struct Reader {
     pub progress: Arc<Progress>,
     /// What came of what was read.
     pub tallies: Arc<Tallies>,
+    /// Who is forgotten, as the source's normalizing heeds it.
+    pub forgotten: Forgotten,
 }
 
 impl Reader {
@@ -179,6 +182,7 @@ impl Reader {
     }
 
     async fn plan(&self, stream: &StreamId, lease: &Lease, summary: &mut StreamSummary) -> Result<Plan, WindowError> {
+        self.warehouse.heed(&self.forgotten).await?;
         self.source.settle_clock().await?;
         let rules = self.rules(stream.source);
         let present = self.source.present();

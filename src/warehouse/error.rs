@@ -48,6 +48,9 @@ pub enum WarehouseError {
     /// A record that was recognized by its text, and so not kept, is to be written: the window must be read in full.
     #[error("a record that was recognized by its text is needed in full; nothing of the window was written")]
     NotKept,
+    /// A person was forgotten after this was read, so what was read may hold that person's values.
+    #[error("a person was forgotten after this was read; nothing of it was written, and it is read again")]
+    Forgotten,
     /// The windows before it are not written yet, and this one cannot be written beside them.
     #[error("the windows before this one must be written first; nothing of it was written")]
     NotItsTurn,
@@ -87,6 +90,7 @@ impl WarehouseError {
             | Self::Counts(_)
             | Self::Spool(_)
             | Self::NotKept
+            | Self::Forgotten
             | Self::NotItsTurn
             | Self::TooMuch(_)
             | Self::Database { .. } => Disposition::NextPass,
@@ -120,6 +124,7 @@ impl WarehouseError {
             | Self::Counts(_)
             | Self::Spool(_)
             | Self::NotKept
+            | Self::Forgotten
             | Self::NotItsTurn
             | Self::TooMuch(_)
             | Self::Database { .. } => false,

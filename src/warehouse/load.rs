@@ -6,10 +6,10 @@
 //! answer is that of the last whole read does not cost the comparison either, as long as nobody has written to the
 //! window's rows since.
 
-mod compare;
+pub(super) mod compare;
 mod early;
 pub mod replay;
-mod stage;
+pub(super) mod stage;
 
 use crate::warehouse::statement;
 use std::time::Duration;
@@ -223,9 +223,7 @@ impl Warehouse {
             // The deliberate fault: counts and watermark first, in a transaction of their own.
             split_commit(self, read, batch).await?;
         }
-        let xid: String = statement::query_scalar("SELECT pg_current_xact_id()::text FROM fuel.announce_writer()")
-            .fetch_one(&mut *tx)
-            .await?;
+        let xid = super::forgotten::announce(&mut tx, batch.forgotten()).await?;
         let counts = match work {
             Work::Window(read) => write_window(&mut tx, read, batch, early).await?,
             Work::Single { stream, lease } => write_single(&mut tx, stream, lease, batch).await?,
@@ -241,7 +239,7 @@ impl Warehouse {
     }
 
     /// What became of a transaction whose COMMIT was not answered: the database knows.
-    async fn resolve_commit(&self, xid: &str) -> Result<(), WarehouseError> {
+    pub(super) async fn resolve_commit(&self, xid: &str) -> Result<(), WarehouseError> {
         if planted(Bug::CommitAssumed) {
             return Ok(());
         }
@@ -413,7 +411,10 @@ async fn write_single(tx: &mut Tx, stream: &StreamId, lease: &Lease, batch: &Bat
 }
 
 /// Tells listeners that the stream has changed: source, account and the highest `seq`.
-pub(super) async fn notify(connection: &mut PgConnection, stream: &StreamId) -> Result<(), WarehouseError> {
+pub(in crate::warehouse) async fn notify(
+    connection: &mut PgConnection,
+    stream: &StreamId,
+) -> Result<(), WarehouseError> {
     statement::query(
         "SELECT pg_notify('fuel_changed', json_build_object('source', $1::text, 'account', $2::text, 'seq', last_value)::text) FROM fuel.change_seq",
     )

@@ -12,6 +12,7 @@ mod dbproxy;
 mod early;
 #[cfg(test)]
 mod few;
+mod forget;
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]

@@ -7,6 +7,7 @@ use fuelsync::{
     config::{Config, Sync},
     domain::{Partition, Record, SourceKind, StreamId, Window},
     http::Link,
+    privacy::Forgotten,
     source::{Brought, Finding, Known, Mark, ReadEnd, ReadEvent, Source, SourceError},
     sync::{
         plan::Read,
@@ -97,6 +98,7 @@ async fn a_read_that_cannot_be_taken_ends_though_its_source_goes_on() {
         warehouse: &stage.warehouse,
         source: &Endless,
         settings: &settings(),
+        forgotten: &Forgotten::default(),
         stream: &stage.stream,
         recognize: true,
         stop: &CancellationToken::new(),

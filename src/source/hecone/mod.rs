@@ -37,7 +37,7 @@ use self::{
     wire::Operation,
     write::{NewTransaction, TransactionUpdate},
 };
-use super::{Finding, Known, Normalizer, ReadEnd, ReadEvent, Source, SourceError, known::Marker};
+use super::{Finding, Known, Normalizer, ReadEnd, ReadEvent, Source, SourceError};
 use crate::{
     config::HecOne,
     domain::{Partition, Record, SourceKind, StreamId, Window},
@@ -48,14 +48,12 @@ use crate::{
 pub struct HecOneSource {
     client: Client,
     normalize: Normalizer,
-    marker: Marker,
 }
 
 impl HecOneSource {
     /// The account, over the program's transport. Asks nothing yet.
     pub fn new(config: HecOne, transport: Transport, normalize: Normalizer) -> Self {
-        let marker = normalize.marker(&config.client_secret);
-        Self { client: Client::new(config, transport), normalize, marker }
+        Self { client: Client::new(config, transport), normalize }
     }
 
     /// The account's only stream.
@@ -137,7 +135,8 @@ impl Source for HecOneSource {
         known: &Known,
         events: mpsc::Sender<ReadEvent>,
     ) -> Result<ReadEnd, SourceError> {
-        let by = (&self.normalize, &self.marker);
+        let marker = self.normalize.marker(&self.client.config.client_secret);
+        let by = (&self.normalize, &marker);
         let end = pages::Reading::new(&self.client, by, stream, known, events).run(whole_seconds(stretch)).await?;
         // What was read by a clock days off cannot be placed: the watermark would stand in another time.
         self.client.link.unbelievable_skew().map_or(Ok(end), |skew| Err(SourceError::ClockOff(skew)))

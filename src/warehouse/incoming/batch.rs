@@ -39,6 +39,11 @@ impl Batch {
         Self { incoming, rejected_ids }
     }
 
+    /// Which persons were forgotten when it was read.
+    pub(in crate::warehouse) const fn forgotten(&self) -> i64 {
+        self.incoming.forgotten
+    }
+
     /// Lines, and one for each record that cannot be normalized.
     pub fn fetched(&self) -> u64 {
         (self.incoming.entries.len() + self.incoming.rejected.len()) as u64

@@ -18,19 +18,19 @@ use crate::{
 
 /// What was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Written {
+pub(in crate::warehouse) struct Written {
     /// Lines of the window that are new.
-    pub(super) inserted: u64,
+    pub(in crate::warehouse) inserted: u64,
     /// Lines of the window that changed.
-    pub(super) updated: u64,
+    pub(in crate::warehouse) updated: u64,
     /// Neighbours' lines that are new.
-    pub(super) outside: u64,
+    pub(in crate::warehouse) outside: u64,
 }
 
 /// Writes what is new or differs. What the table has nothing of in the stretch is copied straight into it; should another
 /// stretch have such a key after all, that is taken back, and all goes the way that asks for each; but not before the
 /// window's turn has come (`is_early`).
-pub(super) async fn put(
+pub(in crate::warehouse) async fn put(
     connection: &mut PgConnection,
     stream: &StreamId,
     batch: &Batch,
@@ -149,7 +149,7 @@ async fn insert(
 }
 
 /// Copies lines, and their records, to the temporary tables.
-async fn stage(
+pub(in crate::warehouse) async fn stage(
     connection: &mut PgConnection,
     stream: &StreamId,
     batch: &Batch,
