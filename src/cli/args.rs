@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, Utc};
 use clap::{
-    Args, Subcommand,
+    ArgGroup, Args, Subcommand,
     builder::{PossibleValuesParser, TypedValueParser, ValueParser},
 };
 
@@ -268,7 +268,8 @@ pub struct InvoicesMatchArgs {
 
 /// `forget`
 #[derive(Clone, Args)]
-#[group(id = "person", required = true, multiple = false, args = ["card", "plate", "driver"])]
+#[group(skip)]
+#[command(group(ArgGroup::new("person").required(true).multiple(false).args(["card", "plate", "driver"])))]
 pub struct ForgetArgs {
     /// The card's number; - reads it from standard input
     #[arg(long, value_name = "V")]

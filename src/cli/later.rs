@@ -2,7 +2,7 @@
 
 use super::{
     Exit, Failure,
-    args::{InvoicesMatchArgs, RemapArgs},
+    args::InvoicesMatchArgs,
 };
 
 fn not_yet(command: &str) -> Result<Exit, Failure> {
@@ -11,8 +11,4 @@ fn not_yet(command: &str) -> Result<Exit, Failure> {
 
 pub(super) fn invoices_match(_: &InvoicesMatchArgs) -> Result<Exit, Failure> {
     not_yet("invoices match")
-}
-
-pub(super) fn remap(_: &RemapArgs) -> Result<Exit, Failure> {
-    not_yet("remap")
 }

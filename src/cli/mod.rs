@@ -16,6 +16,7 @@ pub mod output;
 mod preview;
 pub mod prove;
 mod quarantine;
+mod remap;
 mod run;
 mod sandbox;
 mod start;
@@ -116,7 +117,7 @@ pub enum Command {
     Invoices(InvoicesCommand),
     /// Remove a person everywhere, keep the amounts, and hold against what is read later
     Forget(ForgetArgs),
-    /// Normalise the stored records again with today's rules [in a later version]
+    /// Normalise the stored records again with today's rules; writes what differs as versions
     Remap(RemapArgs),
     /// Apply the database's migrations
     Migrate(MigrateArgs),
@@ -234,7 +235,7 @@ impl Cli {
             Command::Man(args) => man::run(&args),
             Command::Invoices(InvoicesCommand::Match(args)) => later::invoices_match(&args),
             Command::Forget(args) => forget::run(args, global).await,
-            Command::Remap(args) => later::remap(&args),
+            Command::Remap(args) => remap::run(args, global).await,
         }
     }
 }

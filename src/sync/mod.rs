@@ -4,7 +4,7 @@
 //! stream under its lease; [`pass`] does that for all streams of all accounts; [`backfill`] loads history beside it;
 //! [`daemon`] repeats passes when [`doorbell`] rings; [`replay`] normalizes what is in quarantine again; [`verify`] reads a
 //! stretch once more and compares; [`prove`] makes the completeness certificate of a stretch; [`forget`] takes a person out of
-//! all that is stored; [`tally`] counts for `/metrics`.
+//! all that is stored, [`remap`] normalizes all of it again; [`tally`] counts for `/metrics`.
 
 pub mod backfill;
 mod carry;
@@ -16,6 +16,7 @@ pub mod open;
 pub mod pass;
 pub mod plan;
 pub mod prove;
+pub mod remap;
 pub mod replay;
 pub mod stream;
 pub mod summary;

@@ -22,6 +22,7 @@ pub mod migrate;
 mod packed;
 pub mod quarantine;
 mod remade;
+pub mod remap;
 pub mod report;
 pub mod run;
 pub mod spool;

@@ -39,6 +39,8 @@ mod reading;
 #[cfg(test)]
 mod recognized;
 #[cfg(test)]
+mod remap;
+#[cfg(test)]
 mod replay;
 #[cfg(test)]
 mod replay_counts;
