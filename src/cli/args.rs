@@ -258,7 +258,8 @@ pub enum InvoicesCommand {
 /// `invoices match`
 #[derive(Debug, Clone, Args)]
 pub struct InvoicesMatchArgs {
-    /// The invoice's lines
+    /// A CSV file with a header: `invoice_no,date,total[,net,vat,currency]`, or lines with
+    /// `invoice_no,date,transaction_id|receipt_no|card_number,product,quantity,unit_price,amount`
     #[arg(long, value_name = "F")]
     pub file: PathBuf,
     #[command(flatten)]

@@ -9,7 +9,7 @@ mod config;
 mod demo;
 mod exit;
 mod forget;
-mod later;
+mod invoices;
 mod man;
 mod migrate;
 pub mod output;
@@ -112,7 +112,7 @@ pub enum Command {
     Quarantine(QuarantineCommand),
     /// Make the completeness certificate of a month, and say what has changed since the last one
     Prove(ProveArgs),
-    /// Compare invoices with the warehouse [in a later version]
+    /// Compare invoices with the warehouse
     #[command(subcommand, arg_required_else_help = true)]
     Invoices(InvoicesCommand),
     /// Remove a person everywhere, keep the amounts, and hold against what is read later
@@ -233,7 +233,7 @@ impl Cli {
             Command::Config(ConfigCommand::Schema) => config::schema(),
             Command::Completions(args) => completions::run(&args),
             Command::Man(args) => man::run(&args),
-            Command::Invoices(InvoicesCommand::Match(args)) => later::invoices_match(&args),
+            Command::Invoices(InvoicesCommand::Match(args)) => invoices::run(args, global).await,
             Command::Forget(args) => forget::run(args, global).await,
             Command::Remap(args) => remap::run(args, global).await,
         }

@@ -119,15 +119,6 @@ fn a_selection_must_leave_something() {
     assert!(!select(&[SourceKind::HecOne], &[]).matches(SourceKind::AlexelaEv, "fleet"));
 }
 
-#[tokio::test]
-async fn commands_of_later_versions_say_so_and_end_with_two() {
-    for line in ["invoices match --file f"] {
-        let failure = parse(line).expect(line).run().await.expect_err(line);
-        assert_eq!(failure.exit(), Exit::Usage);
-        assert!(failure.to_string().contains("does not have"), "{failure}");
-    }
-}
-
 #[test]
 fn the_person_to_forget_is_in_no_debug_text() {
     assert!(!format!("{:?}", parse("forget --driver Tamm").expect("ok")).contains("Tamm"));

@@ -14,6 +14,7 @@ mod fields;
 pub mod forget;
 pub mod forgotten;
 pub mod incoming;
+pub mod invoices;
 mod known;
 pub mod lease;
 pub mod ledger;

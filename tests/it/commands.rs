@@ -411,7 +411,7 @@ async fn a_kept_demonstration_finds_nothing_new_the_second_time() {
 }
 
 #[tokio::test]
-async fn what_later_versions_bring_has_its_place_and_says_so() {
+async fn completions_are_there_for_each_shell() {
     for shell in ["bash", "zsh", "fish"] {
         assert!(Fuelsync::new(["completions", shell]).run().await.ended_with(0).stdout.contains("fuelsync"));
     }

@@ -18,6 +18,8 @@ mod fuzz;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod invoices;
+#[cfg(test)]
 mod known;
 #[cfg(test)]
 mod lease;
