@@ -117,7 +117,7 @@ pub enum Command {
     Invoices(InvoicesCommand),
     /// Remove a person everywhere, keep the amounts, and hold against what is read later
     Forget(ForgetArgs),
-    /// Normalise the stored records again with today's rules; writes what differs as versions
+    /// Normalise the stored records again with today's rules, as versions
     Remap(RemapArgs),
     /// Apply the database's migrations
     Migrate(MigrateArgs),

@@ -65,7 +65,7 @@ fn lines_meet_their_rows_by_transaction_receipt_card_or_product() {
             &[("price differs", "unit_price", Some(3))],
         ),
         (
-            "invoice_no,card_number,date,amount\nA1,7077 1234 1234 1234,2026-05-10,15\nA1,7077121234121234,2026-05-10,30.02\n",
+            "invoice_no,card_number,date,amount\nA1,7077 9934 1234 1234,2026-05-10,15\nA1,7077121234121234,2026-05-10,30.02\n",
             &[("missing here", "amount", Some(2)), ("missing there", "amount", None)],
         ),
         ("invoice_no,product,quantity,amount\nA1,diesel,20,30.02\nA1,d,10,15\n", &[]),
