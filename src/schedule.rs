@@ -4,7 +4,7 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 use croner::{
     Cron,
     parser::{CronParser, Seconds},
@@ -63,7 +63,8 @@ impl Schedule {
     /// The last ring but one before an instant, or at it; none when there are no two since the calendar began. By then a
     /// pass should have begun, and by now ended.
     pub fn last_but_one(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let last = self.cron.find_previous_occurrence(&at, true).ok()?;
+        // The parser keeps parts of a second, and finds a ring at each of them.
+        let last = self.cron.find_previous_occurrence(&at.trunc_subsecs(0), true).ok()?;
         self.cron.find_previous_occurrence(&last, false).ok()
     }
 
