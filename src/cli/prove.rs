@@ -25,6 +25,8 @@ pub(super) async fn run(args: ProveArgs, global: &Global) -> Result<Exit, Failur
     let app = start::app(config)?;
     let warehouse = app.warehouse()?;
     warehouse.require_current().await?;
+    // Records are normalized again as a load would: without those who are forgotten.
+    warehouse.heed(&app.forgotten).await?;
     let began = app.clock.monotonic();
     let selected = |kind: SourceKind, account: &str| args.select.matches(kind, account);
     let accounts = accounts(&app.config, &selected);

@@ -151,7 +151,7 @@ impl Columns {
         statement: Query<'_, Postgres, PgArguments>,
         wanted: usize,
     ) -> Query<'_, Postgres, PgArguments> {
-        self.columns.into_iter().take(wanted).fold(statement, |statement, column| statement.bind(column))
+        self.columns.into_iter().take(wanted).fold(statement, Query::bind)
     }
 }
 

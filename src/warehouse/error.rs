@@ -142,6 +142,7 @@ impl WarehouseError {
             | Self::Timeout(_)
             | Self::CommitUnknown => false,
             Self::Forbidden(_)
+            | Self::Forgotten
             | Self::Migrations(_)
             | Self::Conflict(_)
             | Self::LeaseLost

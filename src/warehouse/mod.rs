@@ -29,8 +29,8 @@ pub mod run;
 pub mod spool;
 pub mod standing;
 mod statement;
-pub mod sums;
 mod stored;
+pub mod sums;
 mod tx;
 pub mod verify;
 

@@ -24,13 +24,13 @@ fn varied(number: usize) -> Line {
     let n = |add: usize| number + add;
     Line {
         source_state: text(n(1)),
-        started_at: (number % 2 == 0).then(|| at(1)),
-        status_at: (number % 3 == 0).then(|| at(2)),
-        invoiced_at: (number % 5 == 0).then(|| at(3)),
+        started_at: number.is_multiple_of(2).then(|| at(1)),
+        status_at: number.is_multiple_of(3).then(|| at(2)),
+        invoiced_at: number.is_multiple_of(5).then(|| at(3)),
         site_id: text(n(2)),
         card_number: text(n(3)),
         license_plate: text(n(4)),
-        odometer_km: (number % 4 == 0).then_some(i64::MAX - i64::try_from(number).unwrap()),
+        odometer_km: number.is_multiple_of(4).then_some(i64::MAX - i64::try_from(number).unwrap()),
         invoice_no: text(n(5)),
         product_name: text(n(6)),
         quantity: amount(n(0)),

@@ -12,6 +12,7 @@ mod dbproxy;
 mod early;
 #[cfg(test)]
 mod few;
+#[cfg(test)]
 mod forget;
 #[cfg(test)]
 mod fuzz;
@@ -26,10 +27,11 @@ mod lease;
 #[cfg(test)]
 mod load;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod page;
 #[cfg(test)]
 mod page_queries;
-mod metrics;
 #[cfg(test)]
 mod passes;
 #[cfg(test)]
@@ -47,8 +49,9 @@ mod replay;
 #[cfg(test)]
 mod replay_counts;
 #[cfg(test)]
-mod views;
 mod verify;
+#[cfg(test)]
+mod views;
 #[cfg(test)]
 mod waits;
 #[cfg(test)]

@@ -289,7 +289,7 @@ async fn an_interface_that_is_not_offered_and_a_contract_that_was_withdrawn_are_
 async fn a_lease_is_held_while_a_pass_goes_on_and_requests_given_up_are_counted() {
     let mut fleet = Fleet::new(50, |_| {}).await;
     fleet.config.alexela.clear();
-    let slow = Fault::Latency(Duration::from_secs(60));
+    let slow = Fault::Latency(Duration::from_mins(1));
     fleet.sandbox.faults().script(Script { path: "/hecone/transactions".into(), after: 0, times: 1, fault: slow });
     let (watched, stop) = (Arc::new(Watched::new(&fleet)), CancellationToken::new());
     let passing = tokio::spawn({

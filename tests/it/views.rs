@@ -37,6 +37,7 @@ impl Known {
     }
 
     /// In a transaction, so that the present stands still between what is written and what is asked.
+    #[expect(clippy::disallowed_methods, reason = "the test's own connection: nobody gives it up half-way")]
     async fn begin(&self, fixtures: &[&'static str]) -> Transaction<'static, Postgres> {
         let mut tx = self.pool.begin().await.unwrap();
         sqlx::raw_sql(MAKE).execute(&mut *tx).await.unwrap();
@@ -338,11 +339,7 @@ async fn the_dictionary_is_what_the_comments_say() {
         .await
         .unwrap();
     let written = include_str!("../../docs/DICTIONARY.md");
-    assert_eq!(
-        lines.iter().map(|line| format!("{line}\n")).collect::<String>(),
-        written,
-        "psql -XAt -f src/warehouse/sql/dictionary.sql > docs/DICTIONARY.md"
-    );
+    assert_eq!(lines.join("\n") + "\n", written, "psql -XAt -f src/warehouse/sql/dictionary.sql > docs/DICTIONARY.md");
 }
 
 #[tokio::test]

@@ -147,6 +147,8 @@ async fn one(reader: &Reader, stream: &StreamId, piece: &Piece, stop: &Cancellat
     if stop.is_cancelled() {
         return Err(WindowError::Stopped);
     }
+    // What is read is normalized as a load would: without those who are forgotten.
+    reader.warehouse.heed(&reader.forgotten).await?;
     let asked_at = reader.warehouse.now().await?;
     // Of the window only the piece is asked for: what lies outside the piece is not compared.
     let read = Read { window: piece.stretch, stretch: piece.stretch, moves_watermark: false, was_read: false };
@@ -154,6 +156,7 @@ async fn one(reader: &Reader, stream: &StreamId, piece: &Piece, stop: &Cancellat
         warehouse: &reader.warehouse,
         source: &*reader.source,
         settings: &reader.settings,
+        forgotten: &reader.forgotten,
         stream,
         recognize: false,
         stop,

@@ -102,7 +102,9 @@ mod tests {
     fn of(account: &str, contract: &str, rows: &[Digest]) -> Digest {
         let stream = StreamId::new(SourceKind::AlexelaCard, account, Partition::contract(contract));
         let mut digest = OfWindow::new(&stream, window(0, 10));
-        rows.iter().for_each(|row| digest.add(row));
+        for row in rows {
+            digest.add(row);
+        }
         digest.finish()
     }
 
