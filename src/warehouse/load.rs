@@ -315,14 +315,15 @@ async fn write_window(
         ..Counts::default()
     };
     let mut news = !found.absent.is_empty();
-    let written = stage::put(tx, read.stream, batch, &mut found.fates, early.is_some()).await?;
+    let put = stage::put(tx, read.stream, batch, &mut found.fates, early.is_some());
+    let written = match early {
+        Some(early) => Box::pin(early.puts(put)).await?,
+        None => put.await?,
+    };
     (counts.inserted, counts.updated) = (written.inserted, written.updated);
     if written != stage::Written::default() {
         news = true;
         reached(Point::RowsWritten);
-    }
-    if let Some(early) = early {
-        early.comes().await?;
     }
     let inside = batch.entries().filter(|(_, entry)| !entry.outside()).count() as u64;
     counts.unchanged = inside.checked_sub(counts.inserted + counts.updated).ok_or_else(|| {

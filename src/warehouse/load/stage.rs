@@ -97,7 +97,7 @@ fn few<'b, I: Iterator<Item = &'b Entry>>(
     let mut last = None;
     for entry in entries() {
         let (packed, fields, hash) = reader.of(entry)?;
-        lines.line(&fields, &hash, entry.outside());
+        lines.line(&fields, &hash, entry.outside())?;
         if last.replace(entry.record) != Some(entry.record) {
             records.record(packed.id, key_of_record(stream, &fields), packed.raw);
         }
@@ -262,7 +262,12 @@ async fn upsert(connection: &mut PgConnection, stream: &StreamId) -> Result<Writ
     // A line that was new when images were kept, and then was not, has been written by somebody else in between: it would
     // lose its image. All of it is made again.
     if kept.rows_affected() != written.updated {
-        return Err(WarehouseError::Conflict("a line was written meanwhile".into()));
+        return Err(WarehouseError::Conflict(format!(
+            "{} lines changed and {} images were kept: a line was written meanwhile, or a trigger or policy of the tables \
+             keeps rows from being written",
+            written.updated,
+            kept.rows_affected()
+        )));
     }
     Ok(written)
 }
