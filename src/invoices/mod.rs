@@ -1,6 +1,6 @@
 //! A supplier's invoice against the rows that carry its number: what the file says, and what matches. Pure.
 //!
-//! [`file`] reads a CSV of totals or of lines; [`matching`] compares it with [`Row`]s, to the cent.
+//! [`mod@file`] reads a CSV of totals or of lines; [`matching`] compares it with [`Row`]s, to the cent.
 
 pub mod file;
 pub mod matching;

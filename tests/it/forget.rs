@@ -89,6 +89,15 @@ async fn after_a_full_reread_there_is_no_trace_of_anyone_forgotten() {
         escape(&fleet, value).await;
         quarantine(&fleet, value).await;
     }
+    // One vendor's customer is another one's: who is forgotten is so at all of them.
+    let mut known = std::collections::BTreeSet::new();
+    let persons: Vec<_> = persons
+        .into_iter()
+        .filter(|person| {
+            let of_whom = person.split_once('|').map(|(_, kind_and_value)| kind_and_value.to_uppercase());
+            known.insert(of_whom.unwrap_or_default().replace([' ', '-'], ""))
+        })
+        .collect();
     let mut versions = 0;
     for person in &persons {
         let [_, kind, value] = person.split('|').collect::<Vec<_>>()[..] else { panic!("{person}") };

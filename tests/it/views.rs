@@ -136,7 +136,7 @@ async fn what_a_vehicle_took_and_drove_in_a_month() {
 async fn how_far_streams_and_days_have_been_read() {
     let known = Known::empty().await;
     let mut tx = known.begin(&[LEDGER]).await;
-    let streams = "SELECT ROW(source, account, partition, round(extract(epoch FROM behind) / 86400), last_outcome, last_error, \
+    let streams = "SELECT ROW(source, account, partition, floor(extract(epoch FROM behind) / 86400), last_outcome, last_error, \
         failing_windows, failing_from = public.d(11), gaps, lost, quarantine)::text FROM fuel.freshness ORDER BY source, partition";
     assert_eq!(
         rows(&mut tx, streams).await.iter().filter(|row| !row.starts_with("(hecone")).collect::<Vec<_>>(),
