@@ -102,7 +102,7 @@ async fn after_a_full_reread_there_is_no_trace_of_anyone_forgotten() {
     for person in &persons {
         let [_, kind, value] = person.split('|').collect::<Vec<_>>()[..] else { panic!("{person}") };
         let there = traces(&fleet.pool, value).await;
-        assert!(there.iter().any(|at| at.starts_with("record.raw")), "{there:?}");
+        assert!(there.iter().any(|at| at.starts_with("record.raw")), "{person} of {persons:?}: {there:?}");
         assert!(there.iter().any(|at| at.starts_with("quarantine.record")), "{there:?}");
         let tried = forget(&fleet, OPEN, &[kind, value, "--dry-run"]).await;
         assert_eq!(traces(&fleet.pool, value).await, there, "nothing was changed");
