@@ -1,6 +1,6 @@
 //! What every command works with, built once: configuration, clock, HTTP, the way to the warehouse.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use secrecy::SecretString;
 
@@ -9,7 +9,7 @@ use crate::{
     config::{Config, DatabaseUrl},
     domain::{SourceKind, StreamId, product::ProductRules},
     http::{Transport, TransportError},
-    privacy::Guard,
+    privacy::{Forgotten, Guard},
     source::{
         Context, Normalizer, Source,
         alexela::{self, AlexelaSource},
@@ -51,6 +51,8 @@ pub struct App {
     pub host: Arc<str>,
     /// Who holds leases: host, process and a random part.
     pub owner: Arc<str>,
+    /// Who is forgotten, heeded by all that normalizes; nobody until the warehouse was asked.
+    pub forgotten: Forgotten,
 }
 
 impl App {
@@ -60,7 +62,14 @@ impl App {
         let host = nix::unistd::gethostname()
             .map_or_else(|_| "unknown".to_owned(), |name| name.to_string_lossy().into_owned());
         let owner = format!("{host}:{}:{:08x}", std::process::id(), rand::random::<u32>());
-        Ok(Self { config: Arc::new(config), clock, transport, host: host.into(), owner: owner.into() })
+        Ok(Self {
+            config: Arc::new(config),
+            clock,
+            transport,
+            host: host.into(),
+            owner: owner.into(),
+            forgotten: Forgotten::default(),
+        })
     }
 
     /// The way to the configured warehouse.
@@ -79,13 +88,15 @@ impl App {
     /// Passes over the accounts that have something selected.
     pub fn passes(&self, warehouse: Warehouse, selected: impl Fn(SourceKind, &str) -> bool) -> Passes {
         let settings = Arc::new(self.config.sync.clone());
-        Passes::new(
+        let mut passes = Passes::new(
             warehouse,
             settings,
             self.accounts(selected),
             Arc::clone(&self.owner),
             Arc::new(Progress::default()),
-        )
+        );
+        passes.forgotten = self.forgotten.clone();
+        passes
     }
 
     /// The accounts that have something selected, in the order of the file, `HecOne` first.
@@ -98,7 +109,7 @@ impl App {
                 start: account.start,
                 grid: account.grid,
                 schedule: account.schedule.clone(),
-                contracts_are_configured: false,
+                contracts: Vec::new(),
             }
         });
         let alexela = self.config.alexela.iter().map(|account| {
@@ -109,7 +120,7 @@ impl App {
                 start: account.start,
                 grid: account.grid,
                 schedule: account.schedule.clone(),
-                contracts_are_configured: !account.contracts.is_empty(),
+                contracts: account.contracts.clone(),
             }
         });
         hecone
@@ -146,25 +157,51 @@ impl App {
         }
     }
 
+    /// What normalizes a stored record without any rule for personal data, but heeds who is forgotten: what it leaves of
+    /// the record is what forgetting leaves. Of an account that is no longer configured, by the shipped rules.
+    pub fn keeping_normalizer(&self, stream: &StreamId, forgotten: &Forgotten) -> Normalizer {
+        let guard = Guard::keeping(forgotten.clone());
+        match stream.source {
+            SourceKind::HecOne => {
+                let account = self.config.hecone.iter().find(|account| account.name == stream.account);
+                self.hecone_by(guard, account.map_or(&BTreeMap::new(), |account| &account.fields))
+            }
+            SourceKind::AlexelaCard | SourceKind::AlexelaBonus | SourceKind::AlexelaEv => self.alexela_by(guard),
+        }
+        .heeding(forgotten.clone())
+    }
+
     fn alexela_normalizer(&self) -> Normalizer {
-        let (products, privacy, rules) = self.rules();
+        self.alexela_by(self.guard()).heeding(self.forgotten.clone())
+    }
+
+    fn hecone_normalizer(&self, account: &crate::config::HecOne) -> Normalizer {
+        self.hecone_by(self.guard(), &account.fields).heeding(self.forgotten.clone())
+    }
+
+    /// The rules of the configuration for personal data, and who is forgotten.
+    fn guard(&self) -> Guard {
+        Guard::new(&self.config.privacy).heeding(self.forgotten.clone())
+    }
+
+    fn alexela_by(&self, privacy: Guard) -> Normalizer {
+        let (products, rules) = self.rules(&privacy);
         Normalizer::new(&rules, move |stream, present, raw| {
             alexela::normalize(raw, &Context { stream, present, products: &products, privacy: &privacy })
         })
     }
 
-    fn hecone_normalizer(&self, account: &crate::config::HecOne) -> Normalizer {
-        let (products, privacy, rules) = self.rules();
-        let pointers = hecone::Pointers::new(&account.fields);
-        Normalizer::new(&format!("{rules} {:?}", account.fields), move |stream, present, raw| {
+    fn hecone_by(&self, privacy: Guard, fields: &BTreeMap<String, Vec<String>>) -> Normalizer {
+        let (products, rules) = self.rules(&privacy);
+        let pointers = hecone::Pointers::new(fields);
+        Normalizer::new(&format!("{rules} {fields:?}"), move |stream, present, raw| {
             hecone::normalize(raw, &Context { stream, present, products: &products, privacy: &privacy }, &pointers)
         })
     }
 
-    /// The rules of the configuration, and all of them in words.
-    fn rules(&self) -> (ProductRules, Guard, String) {
-        let (products, privacy) = (&self.config.products, Guard::new(&self.config.privacy));
-        let words = format!("{products:?} {}", privacy.in_words());
-        (ProductRules::new(products.clone()), privacy, words)
+    /// The rules for products, and all rules in words.
+    fn rules(&self, privacy: &Guard) -> (ProductRules, String) {
+        let products = &self.config.products;
+        (ProductRules::new(products.clone()), format!("{products:?} {}", privacy.in_words()))
     }
 }

@@ -8,7 +8,7 @@
 //! 3. [`source`] asks the vendor over [`http`], cuts the answer into records and normalizes each, with [`privacy`]
 //!    applied before a record leaves it.
 //! 4. [`warehouse`] writes a window's rows, counts and watermark in one transaction.
-//! 5. [`status`] shows what the warehouse knows.
+//! 5. [`status`] shows what the warehouse knows; [`invoices`] compares it with what a supplier says.
 //!
 //! [`domain`] holds the types that all of them speak; [`clock`] is the only place that asks for the time. [`embedded`]
 //! and [`sandbox`] are for demonstration and tests: a private `PostgreSQL` and both vendors' servers. [`failpoint`] is
@@ -26,6 +26,7 @@ pub mod failpoint;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod http;
+pub mod invoices;
 pub mod lifecycle;
 pub mod logging;
 pub mod privacy;

@@ -4,7 +4,7 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 use croner::{
     Cron,
     parser::{CronParser, Seconds},
@@ -58,6 +58,14 @@ impl Schedule {
     /// The shortest time between two rings.
     pub fn period(&self) -> Duration {
         self.period
+    }
+
+    /// The last ring but one before an instant, or at it; none when there are no two since the calendar began. By then a
+    /// pass should have begun, and by now ended.
+    pub fn last_but_one(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        // The parser keeps parts of a second, and finds a ring at each of them.
+        let last = self.cron.find_previous_occurrence(&at.trunc_subsecs(0), true).ok()?;
+        self.cron.find_previous_occurrence(&last, false).ok()
     }
 
     /// The first ring after an instant; none when there is none before the end of the calendar.
@@ -129,6 +137,17 @@ mod tests {
         let schedule = Schedule::parse("0 */5 * * * *").expect("a schedule");
         assert_eq!(schedule.next_after(at("2026-03-29T00:59:59Z")), Some(at("2026-03-29T01:00:00Z")));
         assert_eq!(schedule.next_after(at("2026-03-29T01:00:00Z")), Some(at("2026-03-29T01:05:00Z")));
+    }
+
+    #[test]
+    fn of_the_rings_so_far_the_last_but_one_is_found() {
+        let of = |expression, now| Schedule::parse(expression).expect("a schedule").last_but_one(at(now));
+        let five = "0 */5 * * * *";
+        assert_eq!(of(five, "2026-03-29T01:04:59.9Z"), Some(at("2026-03-29T00:55:00Z")));
+        assert_eq!(of(five, "2026-03-29T01:05:00Z"), Some(at("2026-03-29T01:00:00Z")));
+        assert_eq!(of(five, "2026-03-29T01:05:00.1Z"), Some(at("2026-03-29T01:00:00Z")));
+        assert_eq!(of("0 0 6 * * MON-FRI", "2026-11-23T05:00:00Z"), Some(at("2026-11-19T06:00:00Z")));
+        assert_eq!(of("0 0 0 29 2 *", "2026-11-23T05:00:00Z"), Some(at("2020-02-29T00:00:00Z")));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, Utc};
 use clap::{
-    Args, Subcommand,
+    ArgGroup, Args, Subcommand,
     builder::{PossibleValuesParser, TypedValueParser, ValueParser},
 };
 
@@ -12,6 +12,7 @@ use super::Failure;
 use crate::{
     config::{Config, units},
     domain::{SourceKind, Window},
+    privacy::Person,
 };
 
 /// Which streams a command is about; all when nothing is selected.
@@ -157,6 +158,9 @@ pub struct VerifyArgs {
     /// End of the stretch, not included
     #[arg(long, value_name = "T", value_parser = time())]
     pub to: DateTime<Utc>,
+    /// Load the windows that differ, as a backfill does
+    #[arg(long)]
+    pub repair: bool,
     #[command(flatten)]
     #[expect(missing_docs, reason = "a doc comment on a flattened group would replace the command's own help")]
     pub select: Select,
@@ -254,7 +258,8 @@ pub enum InvoicesCommand {
 /// `invoices match`
 #[derive(Debug, Clone, Args)]
 pub struct InvoicesMatchArgs {
-    /// The invoice's lines
+    /// A CSV file with a header: `invoice_no,date,total[,net,vat,currency]`, or lines with
+    /// `invoice_no,date,transaction_id|receipt_no|card_number,product,quantity,unit_price,amount`
     #[arg(long, value_name = "F")]
     pub file: PathBuf,
     #[command(flatten)]
@@ -264,17 +269,33 @@ pub struct InvoicesMatchArgs {
 
 /// `forget`
 #[derive(Clone, Args)]
-#[group(id = "person", required = true, multiple = false, args = ["card", "plate", "driver"])]
+#[group(skip)]
+#[command(group(ArgGroup::new("person").required(true).multiple(false).args(["card", "plate", "driver"])))]
 pub struct ForgetArgs {
-    /// The card's number
+    /// The card's number; - reads it from standard input
     #[arg(long, value_name = "V")]
     pub card: Option<String>,
-    /// The vehicle's license plate
+    /// The vehicle's license plate; - reads it from standard input
     #[arg(long, value_name = "V")]
     pub plate: Option<String>,
-    /// The driver's name
+    /// The driver's name; - reads it from standard input
     #[arg(long, value_name = "V")]
     pub driver: Option<String>,
+    /// Forget also the lines that hold only the value's mask, whosever they are
+    #[arg(long)]
+    pub masked: bool,
+    /// Say what would be changed, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+impl ForgetArgs {
+    /// Who is to be forgotten. Exactly one is given.
+    pub(super) fn person(&self) -> (Person, &str) {
+        let given = [(Person::Card, &self.card), (Person::Plate, &self.plate), (Person::Driver, &self.driver)];
+        let mut given = given.into_iter().filter_map(|(person, value)| Some((person, value.as_deref()?)));
+        given.next().unwrap_or((Person::Card, ""))
+    }
 }
 
 impl std::fmt::Debug for ForgetArgs {

@@ -132,7 +132,7 @@ async fn tables(warehouse: &Warehouse) -> Vec<Line> {
                 "run `fuelsync migrate` as a role that may create the schema fuel",
             )];
         }
-        Err(error @ (WarehouseError::Refused(_) | WarehouseError::Database { .. })) => {
+        Err(error @ (WarehouseError::Refused(_) | WarehouseError::Forbidden(_) | WarehouseError::Database { .. })) => {
             let todo =
                 "GRANT USAGE ON SCHEMA fuel and SELECT ON fuel._migration to the role (deploy/postgres/role.sql)";
             return vec![Line::bad("permissions", error.to_string(), todo)];

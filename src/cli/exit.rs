@@ -21,7 +21,7 @@ pub enum Exit {
     Database = 4,
     /// 5: every account's credentials are refused; one of several refused is 3.
     Credentials = 5,
-    /// 6: `check`, `verify` or `migrate --check` found something.
+    /// 6: `check`, `verify`, `prove` or `migrate --check` found something.
     Found = 6,
     /// 130: a one-shot command stopped by SIGINT before its work was done.
     Interrupted = 130,
@@ -57,7 +57,7 @@ impl Exit {
             Self::SomeStreams => "some streams failed; what the others read is committed",
             Self::Database => "the database cannot be reached or refuses",
             Self::Credentials => "every account's credentials are refused",
-            Self::Found => "check, verify or migrate --check found something",
+            Self::Found => "check, verify, prove or migrate --check found something",
             Self::Interrupted => "stopped by SIGINT before the work was done; nothing half-written",
             Self::Terminated => "stopped by SIGTERM before the work was done; nothing half-written",
         }

@@ -8,12 +8,15 @@ mod completions;
 mod config;
 mod demo;
 mod exit;
-mod later;
+mod forget;
+mod invoices;
 mod man;
 mod migrate;
 pub mod output;
 mod preview;
+pub mod prove;
 mod quarantine;
+mod remap;
 mod run;
 mod sandbox;
 mod start;
@@ -23,6 +26,7 @@ mod sync;
 mod table;
 #[cfg(test)]
 mod tests;
+pub mod verify;
 
 use std::{
     io::{self, IsTerminal},
@@ -101,19 +105,19 @@ pub enum Command {
     Status(StatusArgs),
     /// Fetch one page and show raw beside normalised; writes nothing
     Preview(PreviewArgs),
-    /// Read a stretch again and compare it with the warehouse, row by row [in a later version]
+    /// Read a stretch again and compare it with the warehouse, row by row
     Verify(VerifyArgs),
     /// Look after the records that could not be normalised
     #[command(subcommand, arg_required_else_help = true)]
     Quarantine(QuarantineCommand),
-    /// Make the completeness certificate of a month [in a later version]
+    /// Make the completeness certificate of a month, and say what has changed since the last one
     Prove(ProveArgs),
-    /// Compare invoices with the warehouse [in a later version]
+    /// Compare invoices with the warehouse
     #[command(subcommand, arg_required_else_help = true)]
     Invoices(InvoicesCommand),
-    /// Remove a person everywhere, keep the amounts [in a later version]
+    /// Remove a person everywhere, keep the amounts, and hold against what is read later
     Forget(ForgetArgs),
-    /// Normalise the stored records again with today's rules [in a later version]
+    /// Normalise the stored records again with today's rules, as versions
     Remap(RemapArgs),
     /// Apply the database's migrations
     Migrate(MigrateArgs),
@@ -167,7 +171,7 @@ Exit codes:
     3  some streams failed; what the others read is committed
     4  the database cannot be reached or refuses
     5  every account's credentials are refused
-    6  check, verify or migrate --check found something
+    6  check, verify, prove or migrate --check found something
   130  stopped by SIGINT before the work was done; nothing half-written
   143  stopped by SIGTERM before the work was done; nothing half-written";
 
@@ -216,10 +220,12 @@ impl Cli {
             Command::Check(args) => check::run(args, global).await,
             Command::Status(args) => status::run(args, global).await,
             Command::Preview(args) => preview::run(args, global).await,
+            Command::Verify(args) => verify::run(args, global).await,
             Command::Quarantine(QuarantineCommand::List(args)) => quarantine::list(args, global).await,
             Command::Quarantine(QuarantineCommand::Show(args)) => quarantine::show(args, global).await,
             Command::Quarantine(QuarantineCommand::Replay(args)) => quarantine::replay(args, global).await,
             Command::Quarantine(QuarantineCommand::Drop(args)) => quarantine::drop(args, global).await,
+            Command::Prove(args) => prove::run(args, global).await,
             Command::Migrate(args) => migrate::run(args, global).await,
             Command::Bonuscards(BonuscardsCommand::Define(args)) => bonuscards::define(args, global).await,
             Command::Sandbox(args) => sandbox::run(args, global).await,
@@ -227,11 +233,9 @@ impl Cli {
             Command::Config(ConfigCommand::Schema) => config::schema(),
             Command::Completions(args) => completions::run(&args),
             Command::Man(args) => man::run(&args),
-            Command::Verify(args) => later::verify(&args),
-            Command::Prove(args) => later::prove(&args),
-            Command::Invoices(InvoicesCommand::Match(args)) => later::invoices_match(&args),
-            Command::Forget(args) => later::forget(&args),
-            Command::Remap(args) => later::remap(&args),
+            Command::Invoices(InvoicesCommand::Match(args)) => invoices::run(args, global).await,
+            Command::Forget(args) => forget::run(args, global).await,
+            Command::Remap(args) => remap::run(args, global).await,
         }
     }
 }

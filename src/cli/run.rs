@@ -1,7 +1,12 @@
 //! `run`: the daemon, scheduled pollers and the status server.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
+use chrono::TimeDelta;
 use tokio::net::TcpListener;
 
 use super::{
@@ -12,7 +17,12 @@ use super::{
 use crate::{
     app::App,
     lifecycle::Lifecycle,
-    status::{self, StatusState, picture::Camera},
+    status::{
+        self, StatusState,
+        meter::Meter,
+        page::{Book, Cadence, Cadences},
+        picture::Camera,
+    },
     sync::{daemon, doorbell::Doorbell, pass::Passes},
     warehouse::Warehouse,
 };
@@ -57,13 +67,24 @@ pub(super) async fn serve(
         .map_err(|e| Failure::unexpected("the scheduler cannot be started", e))?;
     let camera = camera(app, warehouse, Some(passes));
     let pulse = doorbell.pulse();
+    let meter = Meter::new(warehouse.clone(), Arc::clone(&app.clock), Arc::clone(passes));
+    let probing = meter.clone();
     let state = StatusState::new(
         move || {
             let camera = camera.clone();
             async move { camera.take().await }
         },
+        move || {
+            let meter = meter.clone();
+            async move { meter.read().await }
+        },
+        move || {
+            let meter = probing.clone();
+            async move { meter.database().await }
+        },
         pulse.clone(),
-    );
+    )
+    .with_book(Book::new(warehouse.clone(), Arc::clone(&app.clock), cadences(app)));
     let address = listener.local_addr().map_or_else(|_| app.config.server.listen.to_string(), |at| at.to_string());
     life.supervise("status server", status::serve(listener, state, life.token()));
     life.supervise("daemon", daemon::run(Arc::clone(passes), bells, Arc::clone(&app.host), life.token()));
@@ -93,4 +114,21 @@ pub(super) fn camera(app: &App, warehouse: &Warehouse, passes: Option<&Arc<Passe
         schedules,
         passes: passes.cloned(),
     }
+}
+
+/// When each account is read, for the page.
+fn cadences(app: &App) -> Cadences {
+    let delta = |length: Duration| TimeDelta::from_std(length).unwrap_or(TimeDelta::MAX);
+    let mut accounts = BTreeMap::new();
+    for account in app.accounts(|_, _| true) {
+        let cadence = Cadence {
+            schedule: account.schedule.as_str().to_owned(),
+            period: delta(account.schedule.period()),
+            start: account.start,
+        };
+        for kind in &account.kinds {
+            accounts.insert((*kind, account.source.account().to_owned()), cadence.clone());
+        }
+    }
+    Cadences { accounts, publish_delay: delta(app.config.sync.publish_delay) }
 }

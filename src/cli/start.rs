@@ -76,7 +76,7 @@ impl From<WarehouseError> for Failure {
             WarehouseError::NoConnection(_) | WarehouseError::Unreachable(_) => {
                 "See that the server runs and that database.url is right; `fuelsync check` says more. Nothing was lost."
             }
-            WarehouseError::Refused(_) => {
+            WarehouseError::Refused(_) | WarehouseError::Forbidden(_) => {
                 "See the role, its password and its grants (deploy/postgres); `fuelsync check` names what is missing."
             }
             WarehouseError::Migrations(_) => "`fuelsync migrate --check` lists them.",
@@ -88,6 +88,7 @@ impl From<WarehouseError> for Failure {
             | WarehouseError::Counts(_)
             | WarehouseError::Spool(_)
             | WarehouseError::NotKept
+            | WarehouseError::Forgotten
             | WarehouseError::NotItsTurn
             | WarehouseError::TooMuch(_)
             | WarehouseError::Database { .. } => "What was committed stays; the next run goes on there.",

@@ -14,7 +14,12 @@ use crate::{
 
 /// With what a run ends.
 pub(super) fn exit(summary: &Summary, signal: Option<Signal>) -> Exit {
-    match summary.outcome {
+    exit_of(summary.outcome, signal)
+}
+
+/// The same, of an outcome alone.
+pub(super) fn exit_of(outcome: Outcome, signal: Option<Signal>) -> Exit {
+    match outcome {
         Outcome::Ok => Exit::Done,
         Outcome::Partial => Exit::SomeStreams,
         Outcome::Refused => Exit::Credentials,
@@ -69,7 +74,8 @@ pub(super) fn text(summary: &Summary) -> String {
     said.join("\n")
 }
 
-const fn word(outcome: StreamOutcome) -> &'static str {
+/// How a stream ended, as people read it.
+pub(super) const fn word(outcome: StreamOutcome) -> &'static str {
     match outcome {
         StreamOutcome::Ok => "ok",
         StreamOutcome::Failed => "FAILED",

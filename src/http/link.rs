@@ -18,9 +18,11 @@ use super::{
     offset::{Offset, UNNOTICED},
     retry::{LONGEST_WAIT, backoff, retry_after},
     said::said_in,
+    traffic::{Ended, Traffic},
 };
 use crate::{
     clock::Clock,
+    domain::SourceKind,
     failpoint::{Bug, planted},
 };
 
@@ -33,6 +35,8 @@ const ERROR_BODY: usize = 64 * 1024;
 /// What is asked, for the log and for the decision to ask again. Never a value: a path may hold an id, a query a card.
 #[derive(Debug, Clone, Copy)]
 pub struct Call<'a> {
+    /// Which of the account's interfaces it counts for.
+    pub source: SourceKind,
     /// The verb.
     pub method: &'a str,
     /// The path's template: `/transactions/{transaction_id}`, not the id.
@@ -60,6 +64,7 @@ pub struct Link {
     transport: Transport,
     limiter: Limiter,
     offset: Mutex<Offset>,
+    traffic: Traffic,
 }
 
 /// When a read began, by this machine, and the correction that was known then; none before the first answer.
@@ -82,7 +87,7 @@ impl Link {
     /// A link with a rate of its own.
     pub fn new(transport: Transport, requests_per_second: u32) -> Self {
         let limiter = Limiter::new(transport.clock.clone(), requests_per_second);
-        Self { transport, limiter, offset: Mutex::default() }
+        Self { transport, limiter, offset: Mutex::default(), traffic: Traffic::default() }
     }
 
     /// The server's time: this machine's, corrected by what the answers showed.
@@ -93,6 +98,11 @@ impl Link {
     /// The clock that all times here come from.
     pub fn clock(&self) -> &dyn Clock {
         &*self.transport.clock
+    }
+
+    /// What was asked since the link was made.
+    pub const fn traffic(&self) -> &Traffic {
+        &self.traffic
     }
 
     /// The beginning of a read, of which [`placed`](Self::placed) says the server's time at its end.
@@ -163,7 +173,13 @@ impl Link {
                 let said = Some("the server asked to wait longer; nothing is asked before that".to_owned());
                 return Err(HttpError::Status { status: 429, retry_after: Some(held), said });
             }
-            self.limiter.wait().await;
+            {
+                let _waiting = self.traffic.wait(call.source, self.clock());
+                self.limiter.wait().await;
+            }
+            if number > 0 {
+                self.traffic.retried(call.source);
+            }
             let failure = match self.attempt(call, number, &mut build, &mut consume).await {
                 Ok(read) => return Ok(read),
                 Err(failure) => failure,
@@ -184,7 +200,13 @@ impl Link {
                 wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
                 "request failed, trying again"
             );
-            tokio::time::sleep(wait).await;
+            // What the vendor asked for is a wait for its rate; what is beyond it is ours.
+            let asked = self.limiter.held_for().min(wait);
+            {
+                let _waiting = self.traffic.wait(call.source, self.clock());
+                tokio::time::sleep(asked).await;
+            }
+            tokio::time::sleep(wait.saturating_sub(asked)).await;
         }
     }
 
@@ -234,10 +256,31 @@ impl Link {
     where
         F: Future<Output = Result<T, HttpError>>,
     {
+        let (sent, offset) = (self.transport.clock.now(), self.offset());
+        let request = build(Attempt { at: sent + offset, offset, number })
+            .map_err(|error| Failure { error, unanswered: false })?;
+        let under_way = self.traffic.begin(call.source, self.clock());
+        let read = self.exchange(call, number, (request, sent), consume).await;
+        under_way.ended(match &read {
+            Ok(_) => Some(Ended::Ok),
+            Err(failure) => Ended::of(&failure.error),
+        });
+        read
+    }
+
+    /// Sends a request, at the time by this machine that stands beside it, and reads the answer to its end.
+    async fn exchange<T, F>(
+        &self,
+        call: Call<'_>,
+        number: u32,
+        (request, sent): (Request, DateTime<Utc>),
+        consume: &mut impl FnMut(Body) -> F,
+    ) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, HttpError>>,
+    {
         let clock = &self.transport.clock;
         let answered = |error| Failure { error, unanswered: false };
-        let (sent, offset) = (clock.now(), self.offset());
-        let request = build(Attempt { at: sent + offset, offset, number }).map_err(answered)?;
         if planted(Bug::LoudLog) {
             // Deliberate: the request as it is, with its URL, its headers and its body.
             let headers: Vec<_> =

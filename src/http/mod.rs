@@ -4,7 +4,7 @@
 //! of its server's clock. [`Link::call`] makes one exchange, attempt by attempt: the request is built anew for each
 //! (with a fresh date and signature), and the answer counts only when its reader has read it to its end, through a
 //! [`Body`] that is limited in size and time. [`Records`] cuts such a body into the records of its list while it
-//! arrives.
+//! arrives. [`Traffic`] counts what is asked, for `/metrics`.
 
 mod body;
 mod cutter;
@@ -18,6 +18,7 @@ mod said;
 mod scan;
 #[cfg(test)]
 mod tests;
+pub mod traffic;
 mod transport;
 
 pub use body::Body;
@@ -26,4 +27,5 @@ pub use error::{HttpError, Repeatable};
 pub use link::{Attempt, Begun, Call, Link};
 pub use records::Records;
 pub use said::{said_in, scrub};
+pub use traffic::Traffic;
 pub use transport::{Transport, TransportError};

@@ -16,6 +16,7 @@ use super::*;
 use crate::{
     clock::{Clock, ManualClock, SystemClock},
     config,
+    domain::SourceKind,
 };
 
 /// What the server does with one request; the last goes on for ever.
@@ -114,7 +115,8 @@ fn link() -> Link {
     link_with(&limits(), Arc::new(SystemClock))
 }
 
-const THINGS: Call<'_> = Call { method: "GET", path: "/Things", harmless: true, secret_body: false };
+const THINGS: Call<'_> =
+    Call { source: SourceKind::AlexelaEv, method: "GET", path: "/Things", harmless: true, secret_body: false };
 
 fn get(url: &str) -> Request {
     Request::new(Method::GET, Url::parse(url).unwrap())
@@ -197,6 +199,50 @@ async fn retry_after_is_obeyed() {
     let begun = SystemClock.monotonic();
     assert!(ask(&link(), &server).await.is_ok());
     assert!(SystemClock.monotonic() - begun >= Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn each_attempt_is_counted_by_how_it_ended_and_waits_by_who_asked_for_them() {
+    use traffic::Ended;
+    let bomb = bytes("200 OK", "content-encoding: gzip\r\n", include_bytes!("../../tests/data/spaces.gz"));
+    let page = bytes("200 OK", "content-type: text/html\r\n", b"<html>maintenance</html>");
+    let cut_off = Answer::Bytes(b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n[1,2,3]".into());
+    let asks_to_wait = bytes("429 Slow", "retry-after: 1\r\n", b"");
+    for (answers, ended, retries) in [
+        (
+            vec![bytes("503 Later", "", b""), page, list()],
+            vec![(Ended::Ok, 1), (Ended::ServerError, 1), (Ended::Broken, 1)],
+            2,
+        ),
+        (vec![cut_off, list()], vec![(Ended::Ok, 1), (Ended::Broken, 1)], 1),
+        (vec![bytes("401 No", "", b"")], vec![(Ended::Refused, 1)], 0),
+        (vec![bytes("302 Found", "", b"")], vec![(Ended::ServerError, 1)], 0),
+        (vec![bomb], vec![(Ended::TooLarge, 1)], 0),
+        (vec![asks_to_wait, list()], vec![(Ended::Ok, 1), (Ended::RateLimited, 1)], 1),
+    ] {
+        let (link, server) = (link(), Server::start(answers).await);
+        let _ = ask(&link, &server).await;
+        let counted = link.traffic().read(THINGS.source);
+        for how in Ended::ALL {
+            let times = ended.iter().find(|(of, _)| *of == how).map_or(0, |(_, times)| *times);
+            assert_eq!(counted.ended(how), times, "{how:?} of {ended:?}");
+        }
+        assert_eq!((counted.retries, counted.took.iter().sum()), (retries, counted.ended.iter().sum::<u64>()));
+        let asked = u64::from(ended.contains(&(Ended::RateLimited, 1)));
+        assert_eq!(counted.waited.as_secs(), asked, "{ended:?}");
+        assert_eq!(link.traffic().read(SourceKind::HecOne), traffic::Counted::default());
+    }
+}
+
+#[tokio::test]
+async fn requests_that_wait_for_their_rate_say_for_how_long() {
+    let server = Server::start(vec![list()]).await;
+    let link = Link::new(Transport::new(&limits(), Arc::new(SystemClock)).unwrap(), 1);
+    for _ in 0..2 {
+        ask(&link, &server).await.unwrap();
+    }
+    let waited = link.traffic().read(THINGS.source).waited;
+    assert!(waited > Duration::from_millis(500) && waited <= Duration::from_millis(1_500), "{waited:?}");
 }
 
 #[tokio::test]

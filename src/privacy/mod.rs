@@ -1,8 +1,10 @@
 //! The rules for personal data, applied before anything is stored or logged.
 //!
 //! A [`Guard`] holds the installation's rule for each [`Class`] of personal values and turns a value into what may be
-//! stored. Every rule leaves its own result as it is, so that a stored record can be normalized again.
+//! stored. Every rule leaves its own result as it is, so that a stored record can be normalized again. Beside the rules
+//! stands who is [`Forgotten`]: a value of theirs is dropped, whatever the rule.
 
+mod forgotten;
 mod names;
 mod scrub;
 #[cfg(test)]
@@ -14,6 +16,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 
+pub use forgotten::{Digest, Forgotten, Person, Persons, pattern, plain};
 pub use scrub::scrub;
 
 use crate::config::{Privacy, Rule};
@@ -40,6 +43,12 @@ impl Class {
     pub fn of_key(parent: Option<&str>, key: &str) -> Option<Self> {
         names::class_of(parent, key)
     }
+
+    /// The class of persons whom a number under this key may stand for (`driver_no`, `vehicle_no`): no rule is applied to
+    /// it, but where it is a forgotten person's value it goes with that.
+    pub fn of_number(parent: Option<&str>, key: &str) -> Option<Self> {
+        names::number_of(parent, key)
+    }
 }
 
 /// The installation's rules, ready to be applied.
@@ -50,6 +59,7 @@ pub struct Guard {
     license_plate: Rule,
     receipt_email: Rule,
     hash_key: Option<SecretString>,
+    forgotten: Forgotten,
 }
 
 /// How many characters a hash has: 32 bytes in hexadecimal.
@@ -64,7 +74,40 @@ impl Guard {
             license_plate: privacy.license_plate,
             receipt_email: privacy.receipt_email,
             hash_key: privacy.hash_key.clone(),
+            forgotten: Forgotten::default(),
         }
+    }
+
+    /// No rule at all; only who is forgotten is.
+    pub fn keeping(forgotten: Forgotten) -> Self {
+        let rule = Rule::Keep;
+        Self {
+            card_number: rule,
+            driver_name: rule,
+            license_plate: rule,
+            receipt_email: rule,
+            hash_key: None,
+            forgotten,
+        }
+    }
+
+    /// The same rules, and these persons are forgotten.
+    #[must_use]
+    pub fn heeding(self, forgotten: Forgotten) -> Self {
+        Self { forgotten, ..self }
+    }
+
+    /// Who is forgotten now.
+    pub fn forgotten(&self) -> std::sync::Arc<Persons> {
+        self.forgotten.persons()
+    }
+
+    /// What a rule would leave of a value, whatever the configured one is: the forms in which the warehouse may hold it.
+    /// None of `hash` without a key.
+    pub fn form(&self, rule: Rule, class: Class, value: &str) -> Option<String> {
+        let guard =
+            Self { card_number: rule, driver_name: rule, license_plate: rule, receipt_email: rule, ..self.clone() };
+        guard.apply(class, value)
     }
 
     /// The rule for a class.

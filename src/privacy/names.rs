@@ -104,6 +104,27 @@ const RECEIPT_EMAIL: &[&str] = &[
     "recipientemail",
 ];
 
+/// Numbers that a fleet gives: of a driver, of a vehicle. They are no names, but a fleet may write one there.
+const DRIVER_NUMBER: &[&str] =
+    &["driverno", "drivernumber", "carddriverno", "carddrivernumber", "customerdriverno", "customerdrivernumber"];
+const VEHICLE_NUMBER: &[&str] =
+    &["vehicleno", "vehiclenumber", "cardvehicleno", "cardvehiclenumber", "customervehicleno", "customervehiclenumber"];
+
+/// The class of the persons whose number stands under a key. Asked only where somebody is forgotten.
+pub(super) fn number_of(parent: Option<&str>, key: &str) -> Option<Class> {
+    let named = |name: Option<Plain>| {
+        let name = name?;
+        let name = std::str::from_utf8(&name.bytes[..name.length]).ok()?;
+        match name {
+            _ if DRIVER_NUMBER.contains(&name) => Some(Class::DriverName),
+            _ if VEHICLE_NUMBER.contains(&name) => Some(Class::LicensePlate),
+            _ => None,
+        }
+    };
+    let with_parent = || named(Plain::default().with(parent?)?.with(key));
+    named(Plain::default().with(key)).or_else(with_parent)
+}
+
 /// The class of a key, alone or together with its parent's name.
 pub(super) fn class_of(parent: Option<&str>, key: &str) -> Option<Class> {
     // Asked for each key of each record: nothing is allocated, and most are told by two letters.
@@ -211,6 +232,20 @@ mod tests {
                     assert_eq!(class_of(Some(&name[..cut]), &name[cut..]), alone.or(Some(class)), "{name}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_number_of_a_driver_or_a_vehicle_is_told_by_its_name() {
+        for (parent, key, class) in [
+            (None, "card_driver_number", Some(Class::DriverName)),
+            (None, "driver_no", Some(Class::DriverName)),
+            (Some("driver"), "number", Some(Class::DriverName)),
+            (Some("vehicle"), "No", Some(Class::LicensePlate)),
+            (None, "customerVehicleNumber", Some(Class::LicensePlate)),
+            (Some("receipt"), "number", None),
+        ] {
+            assert_eq!(number_of(parent, key), class, "{parent:?} {key}");
         }
     }
 

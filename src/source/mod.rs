@@ -22,11 +22,16 @@ use tokio::sync::mpsc;
 
 pub use context::{Context, NORMALIZER};
 pub use error::{Disposition, SourceError};
+pub use hecone::statistics::Statistics;
 pub use json::RecordText;
 pub use known::{Known, Mark};
 pub use normalizer::Normalizer;
+pub(crate) use protect::forget_in;
 
-use crate::domain::{Partition, Record, SourceKind, StreamId, Window};
+use crate::{
+    domain::{Partition, Record, SourceKind, StreamId, Window},
+    http::Link,
+};
 
 /// The oldest instant that a vendor interface serves at `present`, by what is published; none when it serves everything.
 pub fn served_from(kind: SourceKind, present: DateTime<Utc>) -> Option<DateTime<Utc>> {
@@ -115,6 +120,10 @@ pub trait Source: std::fmt::Debug + Send + Sync {
     /// The account's name in the configuration.
     fn account(&self) -> &str;
 
+    /// Its way to the vendor: what was asked over it, and what is known of the vendor's clock. None where no way leads
+    /// to one.
+    fn link(&self) -> Option<&Link>;
+
     /// The interfaces that this account reads.
     fn kinds(&self) -> Vec<SourceKind>;
 
@@ -149,6 +158,11 @@ pub trait Source: std::fmt::Debug + Send + Sync {
     /// Reads one transaction as it is now; `None` when the source no longer has it. Only sources whose transactions
     /// can change long after their window (`HecOne`) have this.
     async fn read_one(&self, stream: &StreamId, id: &str) -> Result<Option<Record>, SourceError>;
+
+    /// The source's own totals of a stretch, where it has such a thing; for `verify`.
+    async fn totals(&self, _stretch: Window) -> Option<Result<Statistics, SourceError>> {
+        None
+    }
 
     /// Tries the credentials and looks around, for `check`. Never fails: what fails is a finding.
     async fn examine(&self) -> Vec<Finding>;

@@ -6,7 +6,10 @@ use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 
 use super::{RecordText, known::Marker};
-use crate::domain::{Record, StreamId};
+use crate::{
+    domain::{Record, StreamId},
+    privacy::Forgotten,
+};
 
 type Apply = dyn Fn(&StreamId, DateTime<Utc>, RecordText<'_>) -> Record + Send + Sync;
 
@@ -15,6 +18,7 @@ type Apply = dyn Fn(&StreamId, DateTime<Utc>, RecordText<'_>) -> Record + Send +
 pub struct Normalizer {
     rules: Arc<str>,
     apply: Arc<Apply>,
+    forgotten: Forgotten,
 }
 
 impl Normalizer {
@@ -24,7 +28,18 @@ impl Normalizer {
         rules: &str,
         apply: impl Fn(&StreamId, DateTime<Utc>, RecordText<'_>) -> Record + Send + Sync + 'static,
     ) -> Self {
-        Self { rules: rules.into(), apply: Arc::new(apply) }
+        Self { rules: rules.into(), apply: Arc::new(apply), forgotten: Forgotten::default() }
+    }
+
+    /// The same; what it applies heeds that these are forgotten.
+    #[must_use]
+    pub fn heeding(self, forgotten: Forgotten) -> Self {
+        Self { forgotten, ..self }
+    }
+
+    /// Who is forgotten, as what it applies heeds it.
+    pub const fn forgotten(&self) -> &Forgotten {
+        &self.forgotten
     }
 
     /// One record.
@@ -32,9 +47,13 @@ impl Normalizer {
         (self.apply)(stream, present, text.into())
     }
 
-    /// Marks the texts that it would normalize, under a key made of an account's secret.
+    /// Marks the texts that it would normalize now, under a key made of an account's secret. Once more persons are
+    /// forgotten it marks them otherwise.
     pub fn marker(&self, secret: &SecretString) -> Marker {
-        Marker::new(secret, &self.rules)
+        match self.forgotten.number() {
+            0 => Marker::new(secret, &self.rules),
+            number => Marker::new(secret, &format!("{} forgotten {number}", self.rules)),
+        }
     }
 }
 

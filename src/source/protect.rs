@@ -3,13 +3,18 @@
 //! Personal values are found in three ways: through the pointers that feed a personal column, by the name of the key
 //! they stand under, at any depth, and by being equal to one found so, anywhere in the record. They are replaced in the
 //! tree that the columns are read from and spliced into the text, so that columns and `raw` always agree.
+//!
+//! Where somebody is forgotten, that person's values go whatever the rules are: in the three ways above, as the number of a
+//! driver or a vehicle, and, where a value tells a person by itself, anywhere in the record.
+
+use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
 use super::json::{Index, Node, Value, quoted, splice};
 use crate::{
     config::Rule,
-    privacy::{Class, Guard, scrub},
+    privacy::{Class, Guard, Persons, scrub},
 };
 
 /// Shortest personal value that is also looked for elsewhere in the record; a shorter one would meet by accident.
@@ -29,14 +34,14 @@ pub(super) fn protect(
     mapped: Option<&Index<Class>>,
     fixed: &[usize],
 ) -> Box<str> {
-    let mut work = Work { guard, done: fixed.iter().copied().collect(), edits: Vec::new(), found: Vec::new() };
+    let mut work = Work { done: fixed.iter().copied().collect(), ..Work::new(guard) };
     if let Some(mapped) = mapped {
         mapped.each(root, &mut |class, node| work.replace(*class, node));
     }
     work.by_name(root, None, None);
     work.found.sort_unstable_by(|a, b| b.0.len().cmp(&a.0.len()).then_with(|| a.cmp(b)));
     work.found.dedup();
-    if !work.found.is_empty() {
+    if !work.found.is_empty() || !work.forgotten.is_empty() {
         work.repeated(root);
     }
     splice(text, work.edits)
@@ -45,17 +50,46 @@ pub(super) fn protect(
 /// The text of a record that is no JSON object, fit to be kept: valid JSON, without what may be a card number.
 pub(super) fn scrubbed(text: &str, guard: &Guard) -> Box<str> {
     if text.len() > LONGEST_NO_RECORD {
-        return quoted(&format!("{}…", scrub(&text[..text.floor_char_boundary(LONGEST_NO_RECORD)]))).into_boxed_str();
+        let text = format!("{}…", scrub(&text[..text.floor_char_boundary(LONGEST_NO_RECORD)]));
+        return quoted(&guard.forgotten().taken_out_of(&text).unwrap_or(text)).into_boxed_str();
     }
-    let Ok(mut node) = Node::parse(text) else { return quoted(&scrub(text)).into_boxed_str() };
-    let mut work = Work { guard, done: FxHashSet::default(), edits: Vec::new(), found: Vec::new() };
+    let Ok(mut node) = Node::parse(text) else {
+        let left = guard.forgotten().taken_out_of(text);
+        return quoted(&scrub(left.as_deref().unwrap_or(text))).into_boxed_str();
+    };
+    let mut work = Work::new(guard);
     work.by_name(&mut node, None, None);
     work.scrub(&node);
     splice(text, work.edits)
 }
 
+/// The name of a member that holds a record, and what forgetting leaves of one.
+pub(crate) type Inner<'a> = (&'a str, &'a dyn Fn(&str) -> String);
+
+/// A JSON text in which something of records is kept (an image of a line), without what is forgotten. `fixed`: its members
+/// that are never altered. `inner`: the member that holds a record, and what forgetting leaves of that one.
+pub(crate) fn forget_in(text: &str, guard: &Guard, fixed: &[&str], inner: Option<Inner<'_>>) -> String {
+    let Ok(mut root) = Node::parse(text) else { return text.to_owned() };
+    if let Some((name, left_of)) = inner
+        && let Some(record) = root.get(name).filter(|record| !record.is_unknown())
+    {
+        let left = match &record.value {
+            // What the database cannot hold as JSON of its own is kept as a text.
+            Value::Text(record) => quoted(&left_of(record)),
+            Value::Null | Value::Bool | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                left_of(&text[record.span.clone()])
+            }
+        };
+        return forget_in(&splice(text, vec![(record.span.clone(), left)]), guard, fixed, None);
+    }
+    let places: Vec<_> = fixed.iter().filter_map(|name| root.get(name)).map(|member| member.span.start).collect();
+    protect(&mut root, text, guard, None, &places).into()
+}
+
 struct Work<'g> {
     guard: &'g Guard,
+    /// Who is forgotten.
+    forgotten: Arc<Persons>,
     /// Where values stand that have been decided on.
     done: FxHashSet<usize>,
     edits: Vec<(std::ops::Range<usize>, String)>,
@@ -63,13 +97,25 @@ struct Work<'g> {
     found: Vec<(String, String)>,
 }
 
-impl Work<'_> {
+impl<'g> Work<'g> {
+    fn new(guard: &'g Guard) -> Self {
+        Self { guard, forgotten: guard.forgotten(), done: FxHashSet::default(), edits: Vec::new(), found: Vec::new() }
+    }
+
     fn replace(&mut self, class: Class, node: &mut Node<'_>) {
-        if self.guard.rule(class) == Rule::Keep || self.done.contains(&node.span.start) {
+        let is_kept = self.guard.rule(class) == Rule::Keep;
+        if is_kept && self.forgotten.is_empty() || self.done.contains(&node.span.start) {
             return;
         }
         let Some(old) = node.scalar().map(str::to_owned) else { return };
         let new = self.guard.apply(class, &old);
+        // What a rule leaves of a value may be all that could be forgotten of it.
+        let is_forgotten =
+            [Some(old.as_str()), new.as_deref()].into_iter().flatten().any(|value| self.forgotten.has(class, value));
+        if is_kept && !is_forgotten {
+            return;
+        }
+        let new = new.filter(|_| !is_forgotten);
         // What stays as it is need not be looked for: a card that the vendor has masked already.
         if new.as_deref() != Some(old.trim()) && old.trim().chars().count() >= REPEATED {
             self.found.push((old.trim().to_owned(), new.clone().unwrap_or_default()));
@@ -98,6 +144,7 @@ impl Work<'_> {
                     let of_key = Class::of_key(key, name);
                     if of_key.is_some() || around.is_none() {
                         self.by_name(member, Some(name), of_key);
+                        self.forget_number(member, of_key, (key, &**name));
                     } else {
                         let before = self.found.len();
                         self.by_name(member, Some(name), around);
@@ -116,6 +163,17 @@ impl Work<'_> {
                 }
             }
             Value::Null | Value::Bool => {}
+        }
+    }
+
+    /// The number that a fleet gave a driver or a vehicle, where that is a forgotten person's value.
+    fn forget_number(&mut self, node: &mut Node<'_>, of_key: Option<Class>, (parent, key): (Option<&str>, &str)) {
+        if self.forgotten.is_empty() || of_key.is_some() || self.done.contains(&node.span.start) {
+            return;
+        }
+        let Some(value) = node.scalar().map(str::to_owned) else { return };
+        if Class::of_number(parent, key).is_some_and(|class| self.forgotten.has(class, &value)) {
+            self.put(node, &value, None);
         }
     }
 
@@ -141,6 +199,9 @@ impl Work<'_> {
                         new = Some(replaced);
                     }
                 }
+                if let Some(left) = self.forgotten.taken_out_of(new.as_deref().unwrap_or(&**old)) {
+                    new = Some(left);
+                }
                 if let Some(new) = new.filter(|new| **new != **old) {
                     let old = old.clone().into_owned();
                     self.put(node, &old, (!new.trim().is_empty()).then_some(new));
@@ -148,13 +209,15 @@ impl Work<'_> {
             }
             Value::Number(digits) => {
                 let digits = (*digits).to_owned();
-                let known =
-                    self.found.iter().find(|(personal, _)| digits.len() >= REPEATED_DIGITS && *personal == digits);
-                if let Some((_, instead)) = known
-                    && !self.done.contains(&node.span.start)
-                {
+                if digits.len() < REPEATED_DIGITS || self.done.contains(&node.span.start) {
+                    return;
+                }
+                let known = self.found.iter().find(|(personal, _)| *personal == digits);
+                if let Some((_, instead)) = known {
                     let instead = Some(instead.clone()).filter(|new| !new.is_empty());
                     self.put(node, &digits, instead);
+                } else if self.forgotten.has_telling(&digits) {
+                    self.put(node, &digits, None);
                 }
             }
             Value::Null | Value::Bool => {}
@@ -168,7 +231,8 @@ impl Work<'_> {
             Value::Text(_) | Value::Number(_) if self.done.contains(&node.span.start) => {}
             Value::Text(_) | Value::Number(_) => {
                 if let Some(old) = node.scalar() {
-                    let new = scrub(old);
+                    let left = self.forgotten.taken_out_of(old);
+                    let new = scrub(left.as_deref().unwrap_or(old));
                     if new != old {
                         self.edits.push((node.span.clone(), quoted(&new)));
                     }

@@ -1,12 +1,16 @@
 //! The status server: `/` for people, `/healthz` and `/readyz` for a service manager, `/metrics` for Prometheus,
 //! `/api/status` for programs. It reads what the warehouse knows and changes nothing.
 //!
-//! Nothing of a request gets into an answer: no parameter is read, the `Host` header is ignored, what is shown comes
-//! from the warehouse and is escaped. The answers allow no script and no outside asset.
+//! Nothing of a request gets into an answer: a parameter only chooses among the streams of the picture, the `Host` header
+//! is ignored, what is shown comes from the warehouse and is escaped. The answers allow the page's own style and script, by
+//! their hashes, and no outside asset.
 
-mod metrics;
-mod page;
+pub mod gauges;
+pub mod meter;
+pub mod metrics;
+pub mod page;
 pub mod picture;
+mod probe;
 #[cfg(test)]
 mod tests;
 pub mod view;
@@ -18,7 +22,7 @@ use axum::{
     extract::State,
     http::{HeaderName, HeaderValue, StatusCode, header},
     middleware,
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Response},
     routing::get,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -28,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use view::{DatabaseView, LineCount, StreamView, View};
 
+use self::meter::Reading;
 use crate::sync::doorbell::Pulse;
 
 /// A picture is given up after this, so that a hanging database does not hang its observers.
@@ -35,33 +40,56 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long answers under way may take after the stop.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// Takes a picture. It does not fail: a warehouse that cannot be reached is part of the picture.
-pub type Fetch = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = View> + Send>> + Send + Sync>;
+/// Looks at the warehouse. It does not fail: a warehouse that cannot be reached is part of what is seen.
+type Look<T> = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = T> + Send>> + Send + Sync>;
 
 /// What the server needs.
 #[derive(Clone)]
 pub struct StatusState {
-    fetch: Fetch,
+    picture: Look<View>,
+    reading: Look<Reading>,
+    database: Look<DatabaseView>,
     pulse: Pulse,
     /// One picture at a time: watchers must not take the connections that the work needs.
     turn: Arc<Mutex<()>>,
+    /// What the pages are filled from beyond the picture; none: they show the picture alone.
+    book: Option<page::Book>,
 }
 
 impl StatusState {
-    /// A server over `fetch`; `pulse` decides on `/healthz`.
-    pub fn new<F, Fut>(fetch: F, pulse: Pulse) -> Self
+    /// A server that shows a `picture` on the page and under `/api/status`, a `reading` as metrics, and what of the
+    /// `database` decides on `/readyz`; `pulse` decides on `/healthz`.
+    pub fn new<P, R, D>(
+        picture: impl Fn() -> P + Send + Sync + 'static,
+        reading: impl Fn() -> R + Send + Sync + 'static,
+        database: impl Fn() -> D + Send + Sync + 'static,
+        pulse: Pulse,
+    ) -> Self
     where
-        F: Fn() -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = View> + Send + 'static,
+        P: Future<Output = View> + Send + 'static,
+        R: Future<Output = Reading> + Send + 'static,
+        D: Future<Output = DatabaseView> + Send + 'static,
     {
-        let fetch: Fetch = Arc::new(move || Box::pin(fetch()));
-        Self { fetch, pulse, turn: Arc::new(Mutex::new(())) }
+        Self {
+            picture: Arc::new(move || Box::pin(picture())),
+            reading: Arc::new(move || Box::pin(reading())),
+            database: Arc::new(move || Box::pin(database())),
+            pulse,
+            turn: Arc::new(Mutex::new(())),
+            book: None,
+        }
+    }
+
+    /// The same, with pages that show what `book` has beyond the picture.
+    #[must_use]
+    pub fn with_book(self, book: page::Book) -> Self {
+        Self { book: Some(book), ..self }
     }
 
     async fn view(&self) -> Result<View, Unavailable> {
         let picture = async {
             let _turn = self.turn.lock().await;
-            (self.fetch)().await
+            (self.picture)().await
         };
         tokio::time::timeout(PATIENCE, picture).await.map_err(|_| Unavailable)
     }
@@ -89,7 +117,9 @@ pub async fn serve(listener: TcpListener, state: StatusState, shutdown: Cancella
 fn router(state: StatusState) -> Router {
     let policy: Arc<str> = content_security_policy().into();
     Router::new()
-        .route("/", get(index))
+        .route("/", get(page::routes::index))
+        .route("/stream", get(page::routes::stream_page))
+        .route("/quarantine", get(page::routes::quarantine_page))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(prometheus))
@@ -98,17 +128,15 @@ fn router(state: StatusState) -> Router {
         .layer(middleware::map_response(move |response| std::future::ready(guard(response, &policy))))
 }
 
-async fn index(State(state): State<StatusState>) -> Result<Html<String>, Unavailable> {
-    Ok(Html(page::render(&state.view().await?)))
-}
-
 async fn api(State(state): State<StatusState>) -> Result<Json<View>, Unavailable> {
     Ok(Json(state.view().await?))
 }
 
-async fn prometheus(State(state): State<StatusState>) -> Result<Response, Unavailable> {
-    let text = metrics::render(&state.view().await?);
-    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
+/// Always an answer: what this process counts is told without the database, too.
+async fn prometheus(State(state): State<StatusState>) -> Response {
+    let reading = (state.reading)().await;
+    let text = metrics::render(&reading, state.pulse.too_silent().is_none());
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
 /// The process lives and its scheduler ticks. The database is no part of it: a restart does not mend a database.
@@ -123,10 +151,10 @@ async fn healthz(State(state): State<StatusState>) -> (StatusCode, String) {
 }
 
 /// The database is reachable and its migrations are applied.
-async fn readyz(State(state): State<StatusState>) -> Result<(StatusCode, String), Unavailable> {
-    let database = state.view().await?.database;
+async fn readyz(State(state): State<StatusState>) -> (StatusCode, String) {
+    let database = (state.database)().await;
     if database.is_ready() {
-        return Ok((StatusCode::OK, "ok\n".to_owned()));
+        return (StatusCode::OK, "ok\n".to_owned());
     }
     let unsaid = if database.reachable {
         "migrations are missing; run `fuelsync migrate`"
@@ -134,7 +162,7 @@ async fn readyz(State(state): State<StatusState>) -> Result<(StatusCode, String)
         "the database cannot be reached"
     };
     let said = database.problem.as_deref().unwrap_or(unsaid);
-    Ok((StatusCode::SERVICE_UNAVAILABLE, format!("{said}\n")))
+    (StatusCode::SERVICE_UNAVAILABLE, format!("{said}\n"))
 }
 
 /// The warehouse took too long.
@@ -148,11 +176,14 @@ impl IntoResponse for Unavailable {
     }
 }
 
-/// Only the page's own style sheet, by its hash; nothing else at all.
+/// Only the page's own style sheet and script, by their hashes, and the script only to fetch from here; nothing else at all.
 fn content_security_policy() -> String {
-    let hash = STANDARD.encode(Sha256::digest(page::STYLE));
+    let hash = |text: &str| STANDARD.encode(Sha256::digest(text));
     format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; connect-src 'self'; base-uri 'none'; \
+         form-action 'none'; frame-ancestors 'none'",
+        hash(page::STYLE),
+        hash(page::SCRIPT)
     )
 }
 

@@ -1,10 +1,13 @@
-//! Takes the picture that the page, the metrics and `fuelsync status` show, from what the warehouse knows.
+//! Takes the picture that the page, `/api/status` and `fuelsync status` show, from what the warehouse knows.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 
-use super::view::{DatabaseView, LineCount, StreamView, View};
+use super::{
+    probe::{failed, probe},
+    view::{DatabaseView, LineCount, StreamView, View},
+};
 use crate::{
     clock::Clock,
     domain::{Partition, SourceKind},
@@ -12,9 +15,6 @@ use crate::{
     sync::pass::Passes,
     warehouse::Warehouse,
 };
-
-/// How long the database may take to answer.
-const PATIENCE: Duration = Duration::from_millis(900);
 
 /// What taking pictures needs.
 #[derive(Debug, Clone)]
@@ -35,28 +35,25 @@ impl Camera {
     /// One picture. It does not fail: a warehouse that cannot be reached is part of it.
     pub async fn take(&self) -> View {
         let now = self.clock.now();
-        let (database, streams) = match self.look(now).await {
-            Ok(looked) => looked,
-            Err(problem) => (DatabaseView::unreachable(problem), Vec::new()),
-        };
-        let lines = self.passes.as_ref().map(|passes| passes.tallies()).unwrap_or_default().into_iter().flat_map(
-            |((source, account), counts)| {
-                let outcomes = [
-                    ("inserted", counts.inserted),
-                    ("updated", counts.updated),
-                    ("unchanged", counts.unchanged),
-                    ("quarantined", counts.quarantined),
-                    ("outside", counts.outside),
-                    ("duplicate", counts.duplicate),
-                ];
-                outcomes.map(|(outcome, lines)| LineCount {
-                    source,
-                    account: account.clone(),
-                    outcome: outcome.to_owned(),
-                    lines: i64::try_from(lines).unwrap_or(i64::MAX),
-                })
-            },
-        );
+        let (database, streams) = self.look(now).await;
+        let tallied = self.passes.iter().flat_map(|passes| passes.tallies.read());
+        let lines = tallied.flat_map(|(source, account, tallied)| {
+            let counts = tallied.lines;
+            let outcomes = [
+                ("inserted", counts.inserted),
+                ("updated", counts.updated),
+                ("unchanged", counts.unchanged),
+                ("quarantined", counts.quarantined),
+                ("outside", counts.outside),
+                ("duplicate", counts.duplicate),
+            ];
+            outcomes.map(|(outcome, lines)| LineCount {
+                source,
+                account: account.to_owned(),
+                outcome: outcome.to_owned(),
+                lines: i64::try_from(lines).unwrap_or(i64::MAX),
+            })
+        });
         View {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started_at: self.started_at,
@@ -67,17 +64,15 @@ impl Camera {
         }
     }
 
-    async fn look(&self, now: DateTime<Utc>) -> Result<(DatabaseView, Vec<StreamView>), String> {
-        // Observers have little patience: a database that does not answer at once is reported, not waited for.
-        let state = tokio::time::timeout(PATIENCE, self.warehouse.migration_state())
-            .await
-            .map_err(|_| "the database does not answer".to_owned())?
-            .map_err(|e| e.to_string())?;
-        if !state.is_current() {
-            let problem = "the migrations of this version are not all applied; run `fuelsync migrate`".to_owned();
-            return Ok((DatabaseView { reachable: true, migrated: false, problem: Some(problem) }, Vec::new()));
+    async fn look(&self, now: DateTime<Utc>) -> (DatabaseView, Vec<StreamView>) {
+        let database = probe(&self.warehouse).await;
+        if !database.is_ready() {
+            return (database, Vec::new());
         }
-        let reports = self.warehouse.streams().await.map_err(|e| e.to_string())?;
+        let reports = match self.warehouse.streams().await {
+            Ok(reports) => reports,
+            Err(error) => return (failed(&error), Vec::new()),
+        };
         let streams = reports.into_iter().filter_map(|report| {
             let source: SourceKind = report.source.parse().ok()?;
             let schedule = self.schedules.get(&(source, report.account.clone()));
@@ -100,6 +95,6 @@ impl Camera {
                 lease_owner: report.lease_owner,
             })
         });
-        Ok((DatabaseView::ready(), streams.collect()))
+        (database, streams.collect())
     }
 }

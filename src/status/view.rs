@@ -1,4 +1,4 @@
-//! What the page, the metrics and `/api/status` show: one picture of what the warehouse knows, taken at one moment.
+//! What the page and `/api/status` show: one picture of what the warehouse knows, taken at one moment.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -18,7 +18,7 @@ pub struct View {
     pub database: DatabaseView,
     /// Every stream that has a checkpoint or is configured, in the order of their names.
     pub streams: Vec<StreamView>,
-    /// Lines by outcome over all passes: counters of the metrics.
+    /// Lines by outcome, since this process started.
     pub lines: Vec<LineCount>,
 }
 
@@ -71,7 +71,7 @@ pub struct LineCount {
     pub account: String,
     /// `inserted`, `updated`, `unchanged`, `quarantined`, `outside`, `duplicate`.
     pub outcome: String,
-    /// How many, since the warehouse was made.
+    /// How many, since this process started.
     pub lines: i64,
 }
 

@@ -171,7 +171,7 @@ async fn round(streams: &mut [Loading], mut work: Vec<(usize, Window)>, workers:
 }
 
 /// What became of a window in a round.
-enum Worked {
+pub(super) enum Worked {
     Written(window::WindowDone),
     /// The source no longer serves a part of it: this was newly found to be lost.
     Lost(Vec<Window>),
@@ -223,6 +223,7 @@ impl Loading {
 
     async fn plan(&mut self, asked: Stretch) -> Result<Todo, WindowError> {
         let stream = self.summary.stream.clone();
+        self.reader.warehouse.heed(&self.reader.forgotten).await?;
         self.reader.source.settle_clock().await?;
         let began = *self.began.get_or_insert_with(|| self.reader.source.present());
         let again = asked.again.then_some(began);
@@ -266,7 +267,7 @@ async fn plan(
 
 /// Claims a window, reads it and writes it.
 #[tracing::instrument(skip_all, fields(stream = %stream, window = %window))]
-async fn one(
+pub(super) async fn one(
     reader: &Reader,
     stream: &StreamId,
     window: Window,
@@ -292,6 +293,7 @@ async fn one(
         warehouse: &reader.warehouse,
         source: &*reader.source,
         settings: &reader.settings,
+        forgotten: &reader.forgotten,
         stream,
         // It may be to mend what was done by hand: each record is understood anew, and all is compared.
         recognize: false,

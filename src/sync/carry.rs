@@ -22,7 +22,7 @@ use super::{
 use crate::{
     domain::StreamId,
     failpoint::{Bug, planted},
-    warehouse::{WarehouseError, lease::Lease},
+    warehouse::{WarehouseError, incoming, lease::Lease},
 };
 
 /// Windows of a stream that are written side by side, or read.
@@ -103,9 +103,20 @@ impl Reader {
             (VecDeque::<Writing<'_>>::new(), FuturesOrdered::<Running<'_, Written>>::new());
         let (mut ready, mut reading) = (VecDeque::<Asked>::new(), FuturesOrdered::<Running<'_, Asked>>::new());
         let (mut begun, mut asked) = (0, 0);
+        // The reads before the first were asked for beside another one, those before the second are asked for alone.
+        let (mut beside, mut alone) = (0, 0);
         while begun < reads.len() || !writing.is_empty() {
             if stop.is_cancelled() && writing.is_empty() {
                 return Err(WindowError::Stopped);
+            }
+            // What failed here beside another one may want what that takes: it is asked for once more, alone.
+            if let Some(failed) = ready.iter().position(Asked::failed_here)
+                && (alone..beside).contains(&(begun + failed))
+            {
+                ready.truncate(failed);
+                reading.clear();
+                asked = begun + failed;
+                alone = asked + 1;
             }
             while !stop.is_cancelled()
                 && let Some(next) = ready.pop_front_if(|asked| may_be_written(&writing, &reads[begun], asked))
@@ -123,8 +134,11 @@ impl Reader {
                 && asked < reads.len()
                 && writing.iter().all(|writing| writing.leaves_room)
                 && ready.iter().all(Asked::leaves_room)
-                && may_be_asked(&reads[begun..=asked])
+                && (asked == begun || begun >= alone && may_be_asked_beside(&writing, &reads[begun..=asked]))
             {
+                if asked > begun {
+                    beside = asked + 1;
+                }
                 reading.push_back(Box::pin(self.asking(stream, reads[asked], lease, stop)));
                 asked += 1;
             }
@@ -132,10 +146,10 @@ impl Reader {
                 Some((asked_at, done)) = running.next(), if !running.is_empty() => {
                     let Some(Writing { read, .. }) = writing.pop_front() else { continue };
                     // What stood in the database's way meanwhile may be gone: it is asked for again in its turn.
-                    if ready.iter().any(Asked::failed_here) {
-                        ready.clear();
+                    if let Some(failed) = ready.iter().position(Asked::failed_here) {
+                        ready.truncate(failed);
                         reading.clear();
-                        asked = begun;
+                        asked = begun + failed;
                     }
                     match self.settle(with, read, lease, asked_at, done, summary).await {
                         Ok(After::Next) => {}
@@ -151,6 +165,9 @@ impl Reader {
                         Err(error) => return Err(error),
                     }
                     if let Some(next) = writing.front() {
+                        if stop.is_cancelled() {
+                            return Err(WindowError::Stopped);
+                        }
                         next.turn.cancel();
                     }
                 }
@@ -196,6 +213,7 @@ impl Reader {
             warehouse: &self.warehouse,
             source: &*self.source,
             settings: &self.settings,
+            forgotten: &self.forgotten,
             stream,
             recognize: true,
             stop,
@@ -233,6 +251,7 @@ impl Reader {
                 summary.windows += 1;
                 summary.counts += done.counts;
                 self.progress.wrote(done.counts.fetched);
+                self.tallies.written(stream, &done.counts);
                 summary.gaps.extend(done.lost);
                 tracing::debug!(window = %read.window, fetched = done.counts.fetched, inserted = done.counts.inserted, updated = done.counts.updated, "window written");
                 return Ok(After::Next);
@@ -240,6 +259,7 @@ impl Reader {
             Err(error) => error,
         };
         let Some(asked_at) = asked_at else { return Err(error) };
+        self.tallies.not_written(stream, error.disposition());
         match error.disposition() {
             // Nothing is lost: a younger read of this window stands. What it means for the watermark is planned anew.
             Disposition::Drop if read.moves_watermark => Ok(After::Replan(error)),
@@ -275,17 +295,23 @@ impl Reader {
     }
 }
 
-/// Whether what was asked for may be written now: nothing is being written, or only what stays out of its way.
+/// Whether what was asked for may be written now: nothing is being written, or only what stays out of its way, and it will
+/// not take long itself.
 fn may_be_written(writing: &VecDeque<Writing<'_>>, read: &Read, asked: &Asked) -> bool {
     writing.is_empty()
-        || (writing.len() < SIDE_BY_SIDE && is_news(read, asked) && writing.iter().all(|writing| writing.is_news))
+        || (writing.len() < SIDE_BY_SIDE
+            && asked.leaves_room()
+            && is_news(read, asked)
+            && writing.iter().all(|writing| writing.is_news))
 }
 
-/// Whether the last of these reads may be asked for while the others are, or wait to be written: only where one that fails
-/// does not keep the others from being wanted.
-fn may_be_asked(reads: &[Read]) -> bool {
+/// Whether the last of these reads may be asked for while the others are read, or wait to be written: only where there is
+/// room, and one that fails, also of what is being written, does not keep the others from being wanted.
+fn may_be_asked_beside(writing: &VecDeque<Writing<'_>>, reads: &[Read]) -> bool {
     let only_again = |read: &Read| read.was_read && !read.moves_watermark;
-    reads.len() == 1 || (reads.len() <= SIDE_BY_SIDE && reads.iter().all(only_again))
+    reads.len() <= SIDE_BY_SIDE
+        && reads.iter().chain(writing.iter().map(|writing| writing.read)).all(only_again)
+        && incoming::has_room()
 }
 
 /// Whether it is nothing but new lines of a window that was never read.

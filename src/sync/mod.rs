@@ -2,17 +2,24 @@
 //!
 //! [`plan`] is pure and decides; [`window`] reads one window and has it written; [`stream`] does what is due for one
 //! stream under its lease; [`pass`] does that for all streams of all accounts; [`backfill`] loads history beside it;
-//! [`daemon`] repeats passes when [`doorbell`] rings; [`replay`] normalizes what is in quarantine again.
+//! [`daemon`] repeats passes when [`doorbell`] rings; [`replay`] normalizes what is in quarantine again; [`verify`] reads a
+//! stretch once more and compares; [`prove`] makes the completeness certificate of a stretch; [`forget`] takes a person out of
+//! all that is stored, [`remap`] normalizes all of it again; [`tally`] counts for `/metrics`.
 
 pub mod backfill;
 mod carry;
 pub mod daemon;
 pub mod doorbell;
+pub mod forget;
 mod lost;
 pub mod open;
 pub mod pass;
 pub mod plan;
+pub mod prove;
+pub mod remap;
 pub mod replay;
 pub mod stream;
 pub mod summary;
+pub mod tally;
+pub mod verify;
 pub mod window;

@@ -43,6 +43,7 @@ pub async fn refresh(
     let since = present - TimeDelta::from_std(SETTLED_AFTER).unwrap_or(TimeDelta::days(30));
     let open = reader.warehouse.open_transactions(stream, since, present, MOST).await?;
     let due = open.into_iter().filter(|(_, at)| !reads.iter().any(|read| read.stretch.contains(*at))).map(|(id, _)| id);
+    let forgotten = reader.forgotten.number();
     let mut waiting = Vec::new();
     let mut failed = Failures::default();
     for id in due {
@@ -65,10 +66,10 @@ pub async fn refresh(
             }
         }
         if waiting.len() >= TOGETHER || waiting.iter().map(Record::size).sum::<usize>() >= TOGETHER_BYTES {
-            write(reader, stream, lease, std::mem::take(&mut waiting), summary).await?;
+            write(reader, stream, lease, (forgotten, std::mem::take(&mut waiting)), summary).await?;
         }
     }
-    write(reader, stream, lease, waiting, summary).await?;
+    write(reader, stream, lease, (forgotten, waiting), summary).await?;
     if stop.is_cancelled() {
         return Err(WindowError::Stopped);
     }
@@ -101,16 +102,18 @@ async fn write(
     reader: &Reader,
     stream: &StreamId,
     lease: &Lease,
-    records: Vec<Record>,
+    (forgotten, records): (i64, Vec<Record>),
     summary: &mut StreamSummary,
 ) -> Result<(), WindowError> {
     if records.is_empty() {
         return Ok(());
     }
-    let mut incoming = Incoming::unbounded(stream.source);
+    let mut incoming = Incoming::unbounded(stream.source).heeding(forgotten);
     incoming.records(records)?;
     incoming.complete()?;
     let batch = incoming.finish();
-    summary.counts += reader.warehouse.load_single(stream, lease, &batch, reader.settings.window_timeout).await?;
+    let counts = reader.warehouse.load_single(stream, lease, &batch, reader.settings.window_timeout).await?;
+    reader.tallies.lines(stream, &counts);
+    summary.counts += counts;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! One round over everything that is due: all accounts, all their sources, all their streams.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeSet, HashSet},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -15,14 +15,16 @@ use tokio_util::sync::CancellationToken;
 use super::{
     stream::Reader,
     summary::{Progress, StreamOutcome, StreamSummary, Summary},
+    tally::Tallies,
 };
 use crate::{
     config,
     domain::{Grid, Partition, SourceKind, StreamId},
     http::HttpError,
+    privacy::Forgotten,
     schedule::Schedule,
     source::{Disposition, Source, SourceError},
-    warehouse::{Warehouse, WarehouseError, checkpoint::PassEnd, load::Counts},
+    warehouse::{Warehouse, WarehouseError, checkpoint::PassEnd},
 };
 
 /// An account that is read: its source and what the configuration says of it.
@@ -36,8 +38,8 @@ pub struct Account {
     pub grid: Grid,
     /// When the daemon polls.
     pub schedule: Schedule,
-    /// Whether the configuration names the contracts, rather than the vendor.
-    pub contracts_are_configured: bool,
+    /// The contracts that the configuration names; where it names none, the vendor does.
+    pub contracts: Vec<String>,
     /// The sources selected, of those that the account has.
     pub kinds: Vec<SourceKind>,
 }
@@ -55,10 +57,12 @@ pub struct Passes {
     pub owner: Arc<str>,
     /// How far it has come.
     pub progress: Arc<Progress>,
+    /// What came of all that this process has read.
+    pub tallies: Arc<Tallies>,
+    /// Who is forgotten, as the sources' normalizing heeds it.
+    pub forgotten: Forgotten,
     /// What is not enabled: not asked again until the next start.
     off: Mutex<HashSet<StreamId>>,
-    /// What came of all that this process has read.
-    tallies: Mutex<BTreeMap<(SourceKind, String), Counts>>,
 }
 
 /// What an account's source has now.
@@ -79,7 +83,12 @@ impl Passes {
         owner: Arc<str>,
         progress: Arc<Progress>,
     ) -> Self {
-        Self { warehouse, settings, accounts, owner, progress, off: Mutex::default(), tallies: Mutex::default() }
+        let interfaces = accounts
+            .iter()
+            .flat_map(|account| account.kinds.iter().map(|kind| (*kind, account.source.account().to_owned())));
+        let tallies = Arc::new(Tallies::new(interfaces));
+        let forgotten = Forgotten::default();
+        Self { warehouse, settings, accounts, owner, progress, tallies, forgotten, off: Mutex::default() }
     }
 
     /// What reads the streams of an account.
@@ -92,6 +101,8 @@ impl Passes {
             grid: account.grid,
             owner: Arc::clone(&self.owner),
             progress: Arc::clone(&self.progress),
+            tallies: Arc::clone(&self.tallies),
+            forgotten: self.forgotten.clone(),
         }
     }
 
@@ -136,15 +147,9 @@ impl Passes {
         Summary::of(summaries)
     }
 
-    /// What came of all that this process has read, by source and account.
-    pub fn tallies(&self) -> BTreeMap<(SourceKind, String), Counts> {
-        self.tallies.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Remembers what was read, and a stream that is not enabled.
+    /// Remembers how a pass ended, and a stream that is not enabled.
     pub fn remember(&self, summary: &StreamSummary) {
-        let key = (summary.stream.source, summary.stream.account.clone());
-        *self.tallies.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default() += summary.counts;
+        self.tallies.passed(&summary.stream, summary.outcome);
         if summary.outcome == StreamOutcome::NotEnabled {
             self.off.lock().unwrap_or_else(PoisonError::into_inner).insert(summary.stream.clone());
         }
@@ -157,6 +162,15 @@ impl Passes {
     /// Asks an account which streams it has. A list that cannot be had does not keep the streams already known from
     /// being read, unless the credentials are refused.
     pub async fn discover(&self, account: &Account, stop: &CancellationToken) -> Discovered {
+        let discovered = self.look(account, stop).await;
+        // What keeps a whole interface from being read is the end of the passes that do not begin.
+        for remark in discovered.remarks.iter().filter(|remark| remark.stream.partition.contract_no().is_none()) {
+            self.tallies.passed(&remark.stream, remark.outcome);
+        }
+        discovered
+    }
+
+    async fn look(&self, account: &Account, stop: &CancellationToken) -> Discovered {
         let mut discovered = Discovered::default();
         for kind in &account.kinds {
             let whole = StreamId::new(*kind, account.source.account(), Partition::whole());
@@ -179,7 +193,7 @@ impl Passes {
             match listed {
                 Ok(partitions) => {
                     let listed: BTreeSet<_> = partitions.into_iter().collect();
-                    if !account.contracts_are_configured {
+                    if account.contracts.is_empty() {
                         self.withdraw(*kind, account, &listed, &known, &mut discovered).await;
                     }
                     let streams =
@@ -188,10 +202,13 @@ impl Passes {
                 }
                 Err(error) => {
                     // `status` must not go on saying that all is well with streams that cannot even be listed.
-                    for (partition, _) in known.iter().filter(|(partition, _)| partition.contract_no().is_some()) {
+                    let known_to_be_read = known.iter().filter(|(partition, outcome)| {
+                        partition.contract_no().is_some() && outcome.as_deref() != Some("withdrawn")
+                    });
+                    for (partition, _) in known_to_be_read {
                         let stream = StreamId::new(*kind, account.source.account(), partition.clone());
                         let why = format!("the list of contracts could not be had: {error}");
-                        if let Err(error) = self.warehouse.note_pass(&stream, None, PassEnd::Failed(&why)).await {
+                        if let Err(error) = self.warehouse.note_pass(&stream, None, unlisted_end(&error, &why)).await {
                             tracing::warn!(stream = %stream, error = %error, "that could not be noted");
                         }
                     }
@@ -242,6 +259,15 @@ impl Passes {
             }
             discovered.remarks.push(StreamSummary::new(stream).ended(StreamOutcome::Withdrawn, why));
         }
+    }
+}
+
+/// How the passes over its streams end when the list of an account's contracts could not be had.
+fn unlisted_end<'a>(error: &SourceError, why: &'a str) -> PassEnd<'a> {
+    match error.disposition() {
+        Disposition::StopAccount => PassEnd::Refused(why),
+        Disposition::SwitchOff => PassEnd::NotEnabled(why),
+        Disposition::Rest | Disposition::Stop | Disposition::NextPass | Disposition::Gap => PassEnd::Failed(why),
     }
 }
 

@@ -107,6 +107,7 @@ impl Replay<'_> {
             done.leave(records, &format!("no account {account} of the configuration reads {source}"));
             return Ok(());
         };
+        self.warehouse.heed(normalizer.forgotten()).await?;
         let lease = match self.warehouse.take_lease(stream, self.owner, self.settings.lease).await? {
             Taken::Ours { lease, .. } => lease,
             Taken::Held { by, until, .. } => {
@@ -150,6 +151,7 @@ impl Replay<'_> {
                 ids: &ids,
                 met: first.met,
                 horizon: served_from(stream.source, self.present),
+                forgotten: normalizer.forgotten().number(),
                 normalize: &|text| normalizer.record(stream, self.present, text),
             };
             let written = tokio::select! {

@@ -10,12 +10,14 @@ use super::{
     lost, open,
     plan::{self, Plan, Rules, Standing},
     summary::{Progress, StreamOutcome, StreamSummary},
+    tally::Tallies,
     window::WindowError,
 };
 use crate::{
     config,
     domain::{Grid, SourceKind, StreamId, Window},
     failpoint::{Point, reached},
+    privacy::Forgotten,
     source::Source,
     warehouse::{
         Warehouse, WarehouseError,
@@ -59,6 +61,10 @@ pub struct Reader {
     pub owner: Arc<str>,
     /// How far the run has come.
     pub progress: Arc<Progress>,
+    /// What came of what was read.
+    pub tallies: Arc<Tallies>,
+    /// Who is forgotten, as the source's normalizing heeds it.
+    pub forgotten: Forgotten,
 }
 
 impl Reader {
@@ -176,6 +182,7 @@ impl Reader {
     }
 
     async fn plan(&self, stream: &StreamId, lease: &Lease, summary: &mut StreamSummary) -> Result<Plan, WindowError> {
+        self.warehouse.heed(&self.forgotten).await?;
         self.source.settle_clock().await?;
         let rules = self.rules(stream.source);
         let present = self.source.present();
@@ -202,7 +209,8 @@ impl Reader {
         let end = match outcome {
             StreamOutcome::Failed | StreamOutcome::Refused => {
                 tracing::error!(error = %text, window, windows = summary.windows, "the stream waits here; what it read is committed; it goes on at the next pass");
-                Some(PassEnd::Failed(&text))
+                let is_refused = outcome == StreamOutcome::Refused;
+                Some(if is_refused { PassEnd::Refused(&text) } else { PassEnd::Failed(&text) })
             }
             StreamOutcome::NoDatabase => {
                 tracing::error!(error = %text, windows = summary.windows, "nothing can be written; what was committed stays; it goes on when the database is back");

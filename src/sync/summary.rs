@@ -64,6 +64,32 @@ pub enum StreamOutcome {
 }
 
 impl StreamOutcome {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Self; 8] = [
+        Self::Ok,
+        Self::Failed,
+        Self::Refused,
+        Self::Held,
+        Self::NotEnabled,
+        Self::Withdrawn,
+        Self::NoDatabase,
+        Self::Stopped,
+    ];
+
+    /// The word in the summary and in the label `outcome`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failed => "failed",
+            Self::Refused => "refused",
+            Self::Held => "held",
+            Self::NotEnabled => "not_enabled",
+            Self::Withdrawn => "withdrawn",
+            Self::NoDatabase => "no_database",
+            Self::Stopped => "stopped",
+        }
+    }
+
     /// What an error makes of its stream.
     pub const fn of(disposition: Disposition) -> Self {
         match disposition {
@@ -125,6 +151,7 @@ impl StreamSummary {
                 outside: 0,
                 duplicate: 0,
                 missing: 0,
+                marked: 0,
             },
             watermark: None,
             gaps: Vec::new(),
@@ -243,6 +270,13 @@ mod tests {
         assert_eq!(Summary::of(vec![refused(), fine]).outcome, Outcome::Partial);
         assert_eq!(Summary::of(vec![refused()]).outcome, Outcome::Refused);
         assert_eq!(Summary::of(Vec::new()).outcome, Outcome::Ok);
+    }
+
+    #[test]
+    fn an_outcome_has_one_word() {
+        for outcome in StreamOutcome::ALL {
+            assert_eq!(serde_json::to_value(outcome).unwrap(), outcome.as_str());
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::{
     config,
     domain::{StreamId, Window},
     failpoint::{Bug, Point, planted, reached},
+    privacy::Forgotten,
     source::{Known, ReadEnd, ReadEvent, Source, SourceError},
     warehouse::{
         Warehouse, WarehouseError,
@@ -94,6 +95,8 @@ pub struct Windows<'a> {
     pub source: &'a dyn Source,
     /// How.
     pub settings: &'a config::Sync,
+    /// Who is forgotten, as the source's normalizing heeds it.
+    pub forgotten: &'a Forgotten,
     /// Whose.
     pub stream: &'a StreamId,
     /// Whether records that come again with the text that they had are taken for what they came to then, not normalized.
@@ -121,6 +124,11 @@ impl Fetched {
     /// Whether there is room for another one beside it: reading ahead must not take it from the streams read side by side.
     pub fn leaves_room(&self) -> bool {
         self.batch.fetched() <= MODEST && incoming::has_room()
+    }
+
+    /// The stretch that was asked for, what it brought, and how reading ended: for who compares and does not write.
+    pub(super) fn into_parts(self) -> (Window, Batch, ReadEnd) {
+        (self.stretch, self.batch, self.end)
     }
 
     /// Whether it is nothing but lines of the window, each once, of an answer that says all.
@@ -157,10 +165,12 @@ pub async fn fetch_window(with: &Windows<'_>, read: &Read, asked_at: DateTime<Ut
     }
 }
 
-/// Reads a window of which a record that was recognized turned out to be needed in full: nothing is recognized any more.
+/// Reads a window of which a record that was recognized turned out to be needed in full, or one that was read before a
+/// person was forgotten: nothing is recognized any more.
 async fn fetch_in_full(with: &Windows<'_>, read: &Read) -> Result<Fetched, WindowError> {
-    tracing::info!(stream = %with.stream, window = %read.window, "a record that came again as it was is needed in full; asking once more");
+    tracing::info!(stream = %with.stream, window = %read.window, "a record that came again as it was is needed in full, or a person was forgotten meanwhile; asking once more");
     in_time(with, async {
+        with.warehouse.heed(with.forgotten).await?;
         let asked_at = with.warehouse.forget_known(with.stream, read.window).await?;
         fetch_knowing(with, read, asked_at, Arc::default()).await
     })
@@ -206,7 +216,7 @@ pub async fn write_window(
     fetched: Fetched,
 ) -> Result<WindowDone, WindowError> {
     match Box::pin(write(with, read, hold, fetched)).await {
-        Err(WindowError::Warehouse(WarehouseError::NotKept)) => {
+        Err(WindowError::Warehouse(WarehouseError::NotKept | WarehouseError::Forgotten)) => {
             let fetched = Box::pin(fetch_in_full(with, read)).await?;
             Box::pin(write(with, read, hold, fetched)).await
         }
@@ -268,7 +278,8 @@ async fn fetch(
 ) -> Result<(Batch, ReadEnd), WindowError> {
     let Windows { source, stream, stop, .. } = *with;
     let (events, mut incoming) = mpsc::channel(QUEUE);
-    let mut batch = Incoming::knowing(stream.source, window, Arc::clone(known));
+    // Asked for before the first record is normalized: who is forgotten meanwhile makes another number.
+    let mut batch = Incoming::knowing(stream.source, window, Arc::clone(known)).heeding(with.forgotten.number());
     let collect = async move {
         while let Some(event) = incoming.recv().await {
             match event {

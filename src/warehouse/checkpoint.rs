@@ -56,6 +56,8 @@ pub enum PassEnd<'a> {
     Ok,
     /// It stopped at an error.
     Failed(&'a str),
+    /// The vendor refuses the account's credentials.
+    Refused(&'a str),
     /// The contract is withdrawn: its rows stay as they are.
     Withdrawn(&'a str),
     /// The interface is not enabled.
@@ -74,6 +76,7 @@ impl Warehouse {
         let (outcome, error) = match end {
             PassEnd::Ok => ("ok", None),
             PassEnd::Failed(error) => ("failed", Some(error)),
+            PassEnd::Refused(error) => ("refused", Some(error)),
             PassEnd::Withdrawn(why) => ("withdrawn", Some(why)),
             PassEnd::NotEnabled(why) => ("not_enabled", Some(why)),
         };

@@ -5,6 +5,8 @@
 //! several times what else a window with a little news takes. A statement with its parameters goes out as a whole. What is
 //! a field in COPY's form is an element of an array in the form of parameters, so nothing is written anew.
 
+use std::io;
+
 use sqlx::{
     Encode, Postgres, Type,
     encode::IsNull,
@@ -116,7 +118,10 @@ impl Columns {
     }
 
     /// One more line.
-    pub(super) fn line(&mut self, fields: &[u8], hash: &ContentHash, outside: bool) {
+    ///
+    /// # Errors
+    /// The fields are cut off: in arrays of unequal lengths the values of other lines would move into this one's place.
+    pub(super) fn line(&mut self, fields: &[u8], hash: &ContentHash, outside: bool) -> io::Result<()> {
         self.bytes += fields.len();
         for (place, (column, field)) in self.columns.iter_mut().zip(copy::each(fields)).enumerate() {
             if place == QUALITY {
@@ -126,6 +131,10 @@ impl Columns {
             }
         }
         self.values(FIELDS, &[hash, &[u8::from(outside)]]);
+        if self.columns.iter().any(|column| column.rows != self.columns[0].rows) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a line that waits is cut off"));
+        }
+        Ok(())
     }
 
     /// One more record.
@@ -194,5 +203,15 @@ mod tests {
             assert!(field == copy::NULL || field.len() == 4 + length, "field {place} has {} bytes", field.len());
             assert!(!matches!(element(place), TIME | WHOLE | NUMERIC) || field != copy::NULL, "field {place} is set");
         }
+    }
+
+    #[test]
+    fn a_line_that_is_cut_off_is_an_error() {
+        let mut fields = Vec::new();
+        copy::fields(&mut fields, "7", &Line::new("1", Kind::Fuel, State::Posted, chrono::DateTime::UNIX_EPOCH));
+        let mut columns = Columns::of_lines();
+        assert!(columns.line(&fields, &[0; 16], false).is_ok());
+        fields.truncate(fields.len() - 40);
+        assert!(columns.line(&fields, &[0; 16], false).is_err());
     }
 }

@@ -14,12 +14,12 @@ use crate::domain::{Amount, Flag, Line, StreamId, Unit};
 pub type ContentHash = [u8; 16];
 
 /// Microseconds from 1970 to 2000, where `PostgreSQL` counts from.
-const EPOCH_2000: i64 = 946_684_800_000_000;
+pub(super) const EPOCH_2000: i64 = 946_684_800_000_000;
 
 /// How many fields a line has: from `source_transaction_id` to `quality`.
 pub(super) const FIELDS: usize = 43;
 /// Which of them is `line_id`.
-const LINE_ID: usize = 1;
+pub(super) const LINE_ID: usize = 1;
 /// Which of them is `quality`.
 pub(super) const QUALITY: usize = FIELDS - 1;
 /// A field that is NULL.
@@ -254,7 +254,7 @@ pub(super) fn bytes(into: &mut Vec<u8>, value: &[u8]) {
 }
 
 /// A field: its length, known once it is written, and its bytes; -1 for NULL.
-fn field<T>(into: &mut Vec<u8>, value: Option<T>, write: impl FnOnce(&mut Vec<u8>, T)) {
+pub(super) fn field<T>(into: &mut Vec<u8>, value: Option<T>, write: impl FnOnce(&mut Vec<u8>, T)) {
     let Some(value) = value else { return into.extend_from_slice(&NULL) };
     let at = into.len();
     into.extend_from_slice(&[0; 4]);
@@ -264,7 +264,7 @@ fn field<T>(into: &mut Vec<u8>, value: Option<T>, write: impl FnOnce(&mut Vec<u8
 }
 
 /// `numeric` in base 10,000: with four decimals the fraction is exactly one such digit.
-fn numeric(bytes: &mut Vec<u8>, amount: Amount) {
+pub(super) fn numeric(bytes: &mut Vec<u8>, amount: Amount) {
     let mut rest = amount.ten_thousandths().unsigned_abs();
     let mut digits = [0u16; 6];
     let mut count = 0;
@@ -287,7 +287,7 @@ fn numeric(bytes: &mut Vec<u8>, amount: Amount) {
 
 /// `text[]` of flags: dimensions, no NULLs, the type of the elements, and of a list that is not empty its length and
 /// where its numbers begin.
-fn flags(into: &mut Vec<u8>, mut names: Vec<&str>) {
+pub(super) fn flags(into: &mut Vec<u8>, mut names: Vec<&str>) {
     const TEXT_OID: i32 = 25;
     names.sort_unstable();
     field(into, Some(names), |bytes, names| {

@@ -18,6 +18,9 @@ pub enum WarehouseError {
     /// The database refuses: password, permission, missing database.
     #[error("the database refuses: {0}")]
     Refused(String),
+    /// The database answers, and does not let the role do what it must.
+    #[error("the database refuses: {0}")]
+    Forbidden(String),
     /// The migrations are not those of this version.
     #[error("the database's tables are not those of this version: {0}")]
     Migrations(String),
@@ -45,6 +48,9 @@ pub enum WarehouseError {
     /// A record that was recognized by its text, and so not kept, is to be written: the window must be read in full.
     #[error("a record that was recognized by its text is needed in full; nothing of the window was written")]
     NotKept,
+    /// A person was forgotten after this was read, so what was read may hold that person's values.
+    #[error("a person was forgotten after this was read; nothing of it was written, and it is read again")]
+    Forgotten,
     /// The windows before it are not written yet, and this one cannot be written beside them.
     #[error("the windows before this one must be written first; nothing of it was written")]
     NotItsTurn,
@@ -84,14 +90,17 @@ impl WarehouseError {
             | Self::Counts(_)
             | Self::Spool(_)
             | Self::NotKept
+            | Self::Forgotten
             | Self::NotItsTurn
             | Self::TooMuch(_)
             | Self::Database { .. } => Disposition::NextPass,
             Self::LeaseLost => Disposition::LeaveStream,
             Self::Overtaken => Disposition::Drop,
-            Self::NoConnection(_) | Self::Unreachable(_) | Self::Refused(_) | Self::Migrations(_) => {
-                Disposition::StopPass
-            }
+            Self::NoConnection(_)
+            | Self::Unreachable(_)
+            | Self::Refused(_)
+            | Self::Forbidden(_)
+            | Self::Migrations(_) => Disposition::StopPass,
         }
     }
 
@@ -107,6 +116,7 @@ impl WarehouseError {
             Self::Unreachable(_) | Self::Conflict(_) | Self::CommitUnknown => true,
             Self::NoConnection(_)
             | Self::Refused(_)
+            | Self::Forbidden(_)
             | Self::Migrations(_)
             | Self::Timeout(_)
             | Self::LeaseLost
@@ -114,9 +124,35 @@ impl WarehouseError {
             | Self::Counts(_)
             | Self::Spool(_)
             | Self::NotKept
+            | Self::Forgotten
             | Self::NotItsTurn
             | Self::TooMuch(_)
             | Self::Database { .. } => false,
+        }
+    }
+}
+
+impl WarehouseError {
+    /// Whether the database can be worked with as far as the way to it goes: it answered, whatever it said.
+    pub const fn is_an_answer(&self) -> bool {
+        match self {
+            Self::NoConnection(_)
+            | Self::Unreachable(_)
+            | Self::Refused(_)
+            | Self::Timeout(_)
+            | Self::CommitUnknown => false,
+            Self::Forbidden(_)
+            | Self::Forgotten
+            | Self::Migrations(_)
+            | Self::Conflict(_)
+            | Self::LeaseLost
+            | Self::Overtaken
+            | Self::Counts(_)
+            | Self::Spool(_)
+            | Self::NotKept
+            | Self::NotItsTurn
+            | Self::TooMuch(_)
+            | Self::Database { .. } => true,
         }
     }
 }
@@ -173,7 +209,8 @@ fn from_database(code: &str, message: &str, table: Option<&str>, constraint: Opt
         }
         (_, "57014" | "55P03") => WarehouseError::Timeout(said()),
         ("40", _) | (_, "23505") => WarehouseError::Conflict(format!("{code}{place}")),
-        ("28" | "3D", _) | (_, "42501" | "53300") => WarehouseError::Refused(said()),
+        ("28" | "3D", _) | (_, "53300") => WarehouseError::Refused(said()),
+        (_, "42501") => WarehouseError::Forbidden(said()),
         ("42" | "53" | "54" | "55" | "0A" | "3F", _) => database(code, format!(": {message}{place}")),
         // Classes 22 and 23 carry values; what is not known may.
         _ => database(code, place),
@@ -202,5 +239,8 @@ mod tests {
         let refused = from_database("28P01", "password authentication failed", None, None);
         assert!(!refused.is_of_the_moment());
         assert_eq!(refused.disposition(), Disposition::StopPass);
+        let forbidden = from_database("42501", "permission denied for schema fuel", None, None);
+        assert_eq!(forbidden.disposition(), Disposition::StopPass);
+        assert!(forbidden.is_an_answer() && !refused.is_an_answer());
     }
 }

@@ -91,6 +91,8 @@ pub struct Incoming {
     table: Table,
     /// Where the answer being read began: records, entries, rejected.
     mark: (usize, usize, usize),
+    /// Which persons were forgotten when it was read.
+    forgotten: i64,
     /// The digest of a unit's key; tests make it collide.
     key: fn(&str, &str) -> Key,
     /// Where a record is packed.
@@ -124,9 +126,16 @@ impl Incoming {
             rejected: Vec::new(),
             table: Table::default(),
             mark: (0, 0, 0),
+            forgotten: 0,
             key,
             buffer: Vec::new(),
         }
+    }
+
+    /// The same, read when the persons were forgotten for whom this number stands: it is not written once there are others.
+    #[must_use]
+    pub fn heeding(self, forgotten: i64) -> Self {
+        Self { forgotten, ..self }
     }
 
     /// Some records of the answer being read.

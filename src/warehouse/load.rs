@@ -6,10 +6,10 @@
 //! answer is that of the last whole read does not cost the comparison either, as long as nobody has written to the
 //! window's rows since.
 
-mod compare;
+pub(super) mod compare;
 mod early;
 pub mod replay;
-mod stage;
+pub(super) mod stage;
 
 use crate::warehouse::statement;
 use std::time::Duration;
@@ -56,6 +56,9 @@ pub struct Counts {
     pub duplicate: u64,
     /// Lines of the stretch that the source no longer has.
     pub missing: u64,
+    /// Those of them that this read marked as missing; the others had been marked before.
+    #[serde(skip)]
+    pub marked: u64,
 }
 
 impl Counts {
@@ -75,6 +78,7 @@ impl std::ops::AddAssign for Counts {
         self.outside += other.outside;
         self.duplicate += other.duplicate;
         self.missing += other.missing;
+        self.marked += other.marked;
     }
 }
 
@@ -219,9 +223,7 @@ impl Warehouse {
             // The deliberate fault: counts and watermark first, in a transaction of their own.
             split_commit(self, read, batch).await?;
         }
-        let xid: String = statement::query_scalar("SELECT pg_current_xact_id()::text FROM fuel.announce_writer()")
-            .fetch_one(&mut *tx)
-            .await?;
+        let xid = super::forgotten::announce(&mut tx, batch.forgotten()).await?;
         let counts = match work {
             Work::Window(read) => write_window(&mut tx, read, batch, early).await?,
             Work::Single { stream, lease } => write_single(&mut tx, stream, lease, batch).await?,
@@ -237,7 +239,7 @@ impl Warehouse {
     }
 
     /// What became of a transaction whose COMMIT was not answered: the database knows.
-    async fn resolve_commit(&self, xid: &str) -> Result<(), WarehouseError> {
+    pub(super) async fn resolve_commit(&self, xid: &str) -> Result<(), WarehouseError> {
         if planted(Bug::CommitAssumed) {
             return Ok(());
         }
@@ -313,14 +315,15 @@ async fn write_window(
         ..Counts::default()
     };
     let mut news = !found.absent.is_empty();
-    let written = stage::put(tx, read.stream, batch, &mut found.fates, early.is_some()).await?;
+    let put = stage::put(tx, read.stream, batch, &mut found.fates, early.is_some());
+    let written = match early {
+        Some(early) => Box::pin(early.puts(put)).await?,
+        None => put.await?,
+    };
     (counts.inserted, counts.updated) = (written.inserted, written.updated);
     if written != stage::Written::default() {
         news = true;
         reached(Point::RowsWritten);
-    }
-    if let Some(early) = early {
-        early.comes().await?;
     }
     let inside = batch.entries().filter(|(_, entry)| !entry.outside()).count() as u64;
     counts.unchanged = inside.checked_sub(counts.inserted + counts.updated).ok_or_else(|| {
@@ -350,9 +353,10 @@ async fn write_window(
                 .bind(lines)
                 .fetch_all(&mut **tx)
                 .await?;
-            counts.missing += marked.into_iter().filter(|missing| *missing).count() as u64;
+            counts.marked += marked.into_iter().filter(|missing| *missing).count() as u64;
         }
     }
+    counts.missing += counts.marked;
     let is_whole = read.complete && read.is_full() && counts.fetched > 0;
     super::quarantine::write(tx, read.stream, Some(read.window), batch, is_whole).await?;
     if !counts.add_up() {
@@ -408,7 +412,10 @@ async fn write_single(tx: &mut Tx, stream: &StreamId, lease: &Lease, batch: &Bat
 }
 
 /// Tells listeners that the stream has changed: source, account and the highest `seq`.
-pub(super) async fn notify(connection: &mut PgConnection, stream: &StreamId) -> Result<(), WarehouseError> {
+pub(in crate::warehouse) async fn notify(
+    connection: &mut PgConnection,
+    stream: &StreamId,
+) -> Result<(), WarehouseError> {
     statement::query(
         "SELECT pg_notify('fuel_changed', json_build_object('source', $1::text, 'account', $2::text, 'seq', last_value)::text) FROM fuel.change_seq",
     )

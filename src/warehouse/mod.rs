@@ -3,11 +3,18 @@
 //! [`load`] writes a window in one transaction; [`lease`] says who may; [`ledger`] holds what was read; the others are
 //! small. Every statement runs in a [`tx`], whose connection is closed when anything goes wrong.
 
+pub mod activity;
+pub mod certificate;
 pub mod checkpoint;
 mod columns;
 pub mod copy;
+pub mod coverage;
 pub mod error;
+mod fields;
+pub mod forget;
+pub mod forgotten;
 pub mod incoming;
+pub mod invoices;
 mod known;
 pub mod lease;
 pub mod ledger;
@@ -15,11 +22,17 @@ pub mod load;
 pub mod migrate;
 mod packed;
 pub mod quarantine;
+mod remade;
+pub mod remap;
 pub mod report;
 pub mod run;
 pub mod spool;
+pub mod standing;
 mod statement;
+mod stored;
+pub mod sums;
 mod tx;
+pub mod verify;
 
 use std::{str::FromStr, sync::Arc, time::Duration};
 

@@ -1,4 +1,5 @@
-//! What the warehouse knows about each stream, for `status`, the page and the metrics.
+//! What the warehouse knows about each stream, for `status` and the page: with its lines counted. The metrics ask
+//! [`standing`](super::standing).
 
 use crate::warehouse::statement;
 use chrono::{DateTime, Utc};

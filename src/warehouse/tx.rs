@@ -53,8 +53,31 @@ impl Warehouse {
     where
         F: Future<Output = Result<T, WarehouseError>>,
     {
-        let limit = self.limits.statement;
-        within((limit, "database.statement_timeout"), async {
+        self.made((self.limits.statement, "database.statement_timeout"), work).await
+    }
+
+    /// The same for a transaction that writes much: all of it within `limit`, as a setting says, and in a turn.
+    pub(crate) async fn long<T, F>(
+        &self,
+        limit: (Duration, &'static str),
+        work: impl Fn(Tx) -> F,
+    ) -> Result<T, WarehouseError>
+    where
+        F: Future<Output = Result<T, WarehouseError>>,
+    {
+        let _turn = self.turn().await?;
+        self.made(limit, work).await
+    }
+
+    async fn made<T, F>(
+        &self,
+        (limit, setting): (Duration, &'static str),
+        work: impl Fn(Tx) -> F,
+    ) -> Result<T, WarehouseError>
+    where
+        F: Future<Output = Result<T, WarehouseError>>,
+    {
+        within((limit, setting), async {
             let mut tried = 1;
             loop {
                 let done = async { work(self.begin(limit).await?).await };

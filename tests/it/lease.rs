@@ -218,6 +218,7 @@ async fn how_a_pass_ended_is_known_of_each_partition() {
         ("2", PassEnd::Failed("no answer")),
         ("3", PassEnd::Withdrawn("not listed")),
         ("4", PassEnd::NotEnabled("403")),
+        ("5", PassEnd::Refused("401")),
         ("1", PassEnd::Failed("later")),
     ] {
         stage.warehouse.note_pass(&contract(number), None, end).await.unwrap();
@@ -235,6 +236,7 @@ async fn how_a_pass_ended_is_known_of_each_partition() {
             (Partition::contract("2"), ended("failed")),
             (Partition::contract("3"), ended("withdrawn")),
             (Partition::contract("4"), ended("not_enabled")),
+            (Partition::contract("5"), ended("refused")),
         ]
     );
     assert_eq!(known(SourceKind::AlexelaBonus).await, []);
@@ -245,7 +247,10 @@ async fn how_a_pass_ended_is_known_of_each_partition() {
     .await
     .unwrap();
     let said = |number: &str, error: &str| (number.to_owned(), Some(error.to_owned()));
-    assert_eq!(errors, [said("1", "later"), said("2", "no answer"), said("3", "not listed"), said("4", "403")]);
+    assert_eq!(
+        errors,
+        [said("1", "later"), said("2", "no answer"), said("3", "not listed"), said("4", "403"), said("5", "401")]
+    );
     stage.warehouse.note_pass(&contract("1"), None, PassEnd::Ok).await.unwrap();
     assert_eq!(known(SourceKind::AlexelaCard).await[1], (Partition::contract("1"), ended("ok")));
     // One whose lease was taken over meanwhile has no say any more.

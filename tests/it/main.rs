@@ -13,9 +13,13 @@ mod early;
 #[cfg(test)]
 mod few;
 #[cfg(test)]
+mod forget;
+#[cfg(test)]
 mod fuzz;
 #[cfg(test)]
 mod harness;
+#[cfg(test)]
+mod invoices;
 #[cfg(test)]
 mod known;
 #[cfg(test)]
@@ -23,17 +27,29 @@ mod lease;
 #[cfg(test)]
 mod load;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
+mod page;
+#[cfg(test)]
+mod page_queries;
+#[cfg(test)]
 mod passes;
 #[cfg(test)]
 mod pooler;
+#[cfg(test)]
+mod prove;
 #[cfg(test)]
 mod reading;
 #[cfg(test)]
 mod recognized;
 #[cfg(test)]
+mod remap;
+#[cfg(test)]
 mod replay;
 #[cfg(test)]
 mod replay_counts;
+#[cfg(test)]
+mod verify;
 #[cfg(test)]
 mod views;
 #[cfg(test)]

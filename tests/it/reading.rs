@@ -6,6 +6,8 @@ use chrono::{DateTime, Utc};
 use fuelsync::{
     config::{Config, Sync},
     domain::{Partition, Record, SourceKind, StreamId, Window},
+    http::Link,
+    privacy::Forgotten,
     source::{Brought, Finding, Known, Mark, ReadEnd, ReadEvent, Source, SourceError},
     sync::{
         plan::Read,
@@ -29,6 +31,10 @@ struct Endless;
 impl Source for Endless {
     fn account(&self) -> &'static str {
         "fleet"
+    }
+
+    fn link(&self) -> Option<&Link> {
+        None
     }
 
     fn kinds(&self) -> Vec<SourceKind> {
@@ -92,6 +98,7 @@ async fn a_read_that_cannot_be_taken_ends_though_its_source_goes_on() {
         warehouse: &stage.warehouse,
         source: &Endless,
         settings: &settings(),
+        forgotten: &Forgotten::default(),
         stream: &stage.stream,
         recognize: true,
         stop: &CancellationToken::new(),

@@ -206,6 +206,17 @@ impl Stage {
         self.load_window(day(), records).await
     }
 
+    /// Writes records of the first day that were read when these persons were forgotten.
+    pub(crate) async fn write_heeding(&self, forgotten: i64, records: Vec<Record>) -> Result<Counts, WarehouseError> {
+        let asked_at = self.warehouse.renew_lease(&self.stream, &self.lease, LIMIT).await?;
+        let writer = Writer::Pass { lease: &self.lease, watermark: Some(at(24)), turn: None };
+        let read = whole(&self.stream, day(), asked_at, writer);
+        let mut incoming = Incoming::new(self.stream.source, day()).heeding(forgotten);
+        incoming.records(records)?;
+        incoming.complete()?;
+        self.warehouse.load(&read, &incoming.finish(), LIMIT).await
+    }
+
     pub(crate) async fn load_window(&self, window: Window, records: Vec<Record>) -> Counts {
         let asked_at = self.warehouse.renew_lease(&self.stream, &self.lease, LIMIT).await.unwrap();
         let writer = Writer::Pass { lease: &self.lease, watermark: Some(at(24)), turn: None };
@@ -232,7 +243,8 @@ impl Stage {
     ) -> Result<Verdicts, WarehouseError> {
         let open = self.warehouse.open_quarantine().await.unwrap();
         let met = open.iter().find(|open| ids.contains(&open.id)).unwrap().met;
-        let again = Again { stream: &self.stream, lease: &self.lease, ids, met, horizon, normalize: &good };
+        let again =
+            Again { stream: &self.stream, lease: &self.lease, ids, met, horizon, forgotten: 0, normalize: &good };
         self.warehouse.replay(&again, LIMIT).await
     }
 

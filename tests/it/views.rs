@@ -37,6 +37,7 @@ impl Known {
     }
 
     /// In a transaction, so that the present stands still between what is written and what is asked.
+    #[expect(clippy::disallowed_methods, reason = "the test's own connection: nobody gives it up half-way")]
     async fn begin(&self, fixtures: &[&'static str]) -> Transaction<'static, Postgres> {
         let mut tx = self.pool.begin().await.unwrap();
         sqlx::raw_sql(MAKE).execute(&mut *tx).await.unwrap();
@@ -135,7 +136,7 @@ async fn what_a_vehicle_took_and_drove_in_a_month() {
 async fn how_far_streams_and_days_have_been_read() {
     let known = Known::empty().await;
     let mut tx = known.begin(&[LEDGER]).await;
-    let streams = "SELECT ROW(source, account, partition, round(extract(epoch FROM behind) / 86400), last_outcome, last_error, \
+    let streams = "SELECT ROW(source, account, partition, floor(extract(epoch FROM behind) / 86400), last_outcome, last_error, \
         failing_windows, failing_from = public.d(11), gaps, lost, quarantine)::text FROM fuel.freshness ORDER BY source, partition";
     assert_eq!(
         rows(&mut tx, streams).await.iter().filter(|row| !row.starts_with("(hecone")).collect::<Vec<_>>(),
@@ -338,11 +339,7 @@ async fn the_dictionary_is_what_the_comments_say() {
         .await
         .unwrap();
     let written = include_str!("../../docs/DICTIONARY.md");
-    assert_eq!(
-        lines.iter().map(|line| format!("{line}\n")).collect::<String>(),
-        written,
-        "psql -XAt -f src/warehouse/sql/dictionary.sql > docs/DICTIONARY.md"
-    );
+    assert_eq!(lines.join("\n") + "\n", written, "psql -XAt -f src/warehouse/sql/dictionary.sql > docs/DICTIONARY.md");
 }
 
 #[tokio::test]

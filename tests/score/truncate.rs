@@ -260,6 +260,7 @@ impl Lane {
             warehouse: &self.passes.warehouse,
             source: &*self.account().source,
             settings: &self.passes.settings,
+            forgotten: &self.passes.forgotten,
             stream: &self.stream,
             recognize: true,
             stop: &CancellationToken::new(),

@@ -8,6 +8,7 @@ mod database;
 pub(crate) mod dbproxy;
 pub(crate) mod fleet;
 mod server;
+pub(crate) mod traces;
 
 pub(crate) use command::Fuelsync;
 pub(crate) use database::TestDatabase;

@@ -8,11 +8,13 @@ use super::*;
 use crate::{
     clock::{Clock as _, SystemClock},
     config,
+    domain::SourceKind,
     http::{Body, Call, HttpError, Link, Records, Transport},
     sandbox::{self, Sandbox},
 };
 
-const LIST: Call<'_> = Call { method: "GET", path: "/list", harmless: true, secret_body: false };
+const LIST: Call<'_> =
+    Call { source: SourceKind::HecOne, method: "GET", path: "/list", harmless: true, secret_body: false };
 
 struct Bench {
     sandbox: Sandbox,

@@ -29,28 +29,24 @@ use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
 
 use self::client::Client;
-use super::{
-    Finding, Known, Normalizer, ReadEnd, ReadEvent, Source, SourceError, known::Marker, recognize::Recognizer,
-};
+use super::{Finding, Known, Normalizer, ReadEnd, ReadEvent, Source, SourceError, recognize::Recognizer};
 use crate::{
     config::Alexela,
     domain::{Partition, Record, SourceKind, StreamId, Window},
-    http::Transport,
+    http::{Link, Transport},
 };
 
 /// One account at Alexela.
 pub struct AlexelaSource {
     client: Client,
     normalize: Normalizer,
-    marker: Marker,
     shortfall: calendar::Shortfall,
 }
 
 impl AlexelaSource {
     /// The account, over the program's transport. Asks nothing yet.
     pub fn new(config: Alexela, transport: Transport, normalize: Normalizer) -> Self {
-        let marker = normalize.marker(&config.psk);
-        Self { client: Client::new(config, transport), normalize, marker, shortfall: calendar::Shortfall::default() }
+        Self { client: Client::new(config, transport), normalize, shortfall: calendar::Shortfall::default() }
     }
 
     /// Puts bonus cards into the groups of regular and premium drivers; only then are their transactions served.
@@ -79,6 +75,10 @@ impl AlexelaSource {
 impl Source for AlexelaSource {
     fn account(&self) -> &str {
         &self.client.config.name
+    }
+
+    fn link(&self) -> Option<&Link> {
+        Some(&self.client.link)
     }
 
     fn kinds(&self) -> Vec<SourceKind> {
@@ -125,7 +125,8 @@ impl Source for AlexelaSource {
         known: &Known,
         events: mpsc::Sender<ReadEvent>,
     ) -> Result<ReadEnd, SourceError> {
-        let recognizer = Recognizer::new(&self.normalize, &self.marker, stream, known);
+        let marker = self.normalize.marker(&self.client.config.psk);
+        let recognizer = Recognizer::new(&self.normalize, &marker, stream, known);
         let read = read::Reading::new(&self.client, recognizer, stream, events).run(stretch).await;
         let served_from = match &read {
             Ok(end) => end.served_from,

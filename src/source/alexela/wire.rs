@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::sign::{self, Signer};
 use crate::{
     config::{Alexela, AlexelaMethod, DateFormat},
-    domain::Window,
+    domain::{SourceKind, Window},
     http::{Attempt, Call, HttpError},
 };
 
@@ -45,6 +45,16 @@ impl Operation<'_> {
             Self::EvTransactions(_) => "EvTransactions",
             Self::DefineBonuscards { .. } => "DefineBonuscards",
         }
+    }
+
+    /// The interface that it counts for: of those that the account reads the first, where it does not read this one.
+    fn source(self, read: &[SourceKind]) -> SourceKind {
+        let source = match self {
+            Self::ContractNumbers | Self::ContractTransactions(..) => SourceKind::AlexelaCard,
+            Self::BonuscardTransactions(_) | Self::DefineBonuscards { .. } => SourceKind::AlexelaBonus,
+            Self::EvTransactions(_) => SourceKind::AlexelaEv,
+        };
+        if read.contains(&source) { source } else { read.first().copied().unwrap_or(source) }
     }
 }
 
@@ -109,7 +119,13 @@ impl Prepared {
             _ => "POST",
         };
         // All of them may be asked twice: four only read, and the definition of a group says the same again.
-        let call = Call { method: name, path: operation.name(), harmless: true, secret_body: false };
+        let call = Call {
+            source: operation.source(&config.sources),
+            method: name,
+            path: operation.name(),
+            harmless: true,
+            secret_body: false,
+        };
         Ok(Self {
             call,
             method,

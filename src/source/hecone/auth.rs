@@ -9,6 +9,7 @@ use tokio::sync::Mutex;
 use super::wire;
 use crate::{
     config::HecOne,
+    domain::SourceKind,
     http::{Body, Call, HttpError, Link},
     source::SourceError,
 };
@@ -165,7 +166,7 @@ async fn login(config: &HecOne, link: &Link) -> Result<Issued, SourceError> {
 
 async fn exchange(config: &HecOne, link: &Link, path: &str, body: &Value) -> Result<Issued, HttpError> {
     // Logging in twice does no harm: the second token counts.
-    let call = Call { method: "POST", path, harmless: true, secret_body: true };
+    let call = Call { source: SourceKind::HecOne, method: "POST", path, harmless: true, secret_body: true };
     link.call(call, |_| wire::post(config, path, body), issued).await
 }
 

@@ -37,25 +37,23 @@ use self::{
     wire::Operation,
     write::{NewTransaction, TransactionUpdate},
 };
-use super::{Finding, Known, Normalizer, ReadEnd, ReadEvent, Source, SourceError, known::Marker};
+use super::{Finding, Known, Normalizer, ReadEnd, ReadEvent, Source, SourceError};
 use crate::{
     config::HecOne,
     domain::{Partition, Record, SourceKind, StreamId, Window},
-    http::Transport,
+    http::{Link, Transport},
 };
 
 /// One account at a `HecOne` server.
 pub struct HecOneSource {
     client: Client,
     normalize: Normalizer,
-    marker: Marker,
 }
 
 impl HecOneSource {
     /// The account, over the program's transport. Asks nothing yet.
     pub fn new(config: HecOne, transport: Transport, normalize: Normalizer) -> Self {
-        let marker = normalize.marker(&config.client_secret);
-        Self { client: Client::new(config, transport), normalize, marker }
+        Self { client: Client::new(config, transport), normalize }
     }
 
     /// The account's only stream.
@@ -99,6 +97,10 @@ impl Source for HecOneSource {
         &self.client.config.name
     }
 
+    fn link(&self) -> Option<&Link> {
+        Some(&self.client.link)
+    }
+
     fn kinds(&self) -> Vec<SourceKind> {
         vec![SourceKind::HecOne]
     }
@@ -133,7 +135,8 @@ impl Source for HecOneSource {
         known: &Known,
         events: mpsc::Sender<ReadEvent>,
     ) -> Result<ReadEnd, SourceError> {
-        let by = (&self.normalize, &self.marker);
+        let marker = self.normalize.marker(&self.client.config.client_secret);
+        let by = (&self.normalize, &marker);
         let end = pages::Reading::new(&self.client, by, stream, known, events).run(whole_seconds(stretch)).await?;
         // What was read by a clock days off cannot be placed: the watermark would stand in another time.
         self.client.link.unbelievable_skew().map_or(Ok(end), |skew| Err(SourceError::ClockOff(skew)))
@@ -149,6 +152,10 @@ impl Source for HecOneSource {
         } else {
             Err(SourceError::Rejected("with another transaction than the one asked for".to_owned()))
         }
+    }
+
+    async fn totals(&self, stretch: Window) -> Option<Result<Statistics, SourceError>> {
+        Some(self.statistics(whole_seconds(stretch)).await)
     }
 
     async fn examine(&self) -> Vec<Finding> {

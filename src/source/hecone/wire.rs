@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::{
     config::{HecOne, UpdateMethod},
-    domain::Window,
+    domain::{SourceKind, Window},
     http::{Call, HttpError},
     source::time::wire,
 };
@@ -88,7 +88,8 @@ impl<'a> Prepared<'a> {
             Method::PUT => "PUT",
             _ => "PATCH",
         };
-        let call = Call { method: name, path, harmless: body.is_none(), secret_body: false };
+        let call =
+            Call { source: SourceKind::HecOne, method: name, path, harmless: body.is_none(), secret_body: false };
         Ok(Self { call, url, method, body })
     }
 

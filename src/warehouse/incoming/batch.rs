@@ -39,6 +39,11 @@ impl Batch {
         Self { incoming, rejected_ids }
     }
 
+    /// Which persons were forgotten when it was read.
+    pub(in crate::warehouse) const fn forgotten(&self) -> i64 {
+        self.incoming.forgotten
+    }
+
     /// Lines, and one for each record that cannot be normalized.
     pub fn fetched(&self) -> u64 {
         (self.incoming.entries.len() + self.incoming.rejected.len()) as u64
@@ -57,6 +62,11 @@ impl Batch {
     /// Records that cannot be normalized.
     pub fn quarantined(&self) -> u64 {
         self.incoming.rejected.len() as u64
+    }
+
+    /// How many records it has, those of lines and those that cannot be normalized; of one met again, the later counts.
+    pub fn units_read(&self) -> u64 {
+        self.units().count() as u64 + self.quarantined()
     }
 
     /// Whether it is nothing but lines of the window, each once.
@@ -120,6 +130,16 @@ impl Batch {
             }
             None
         })
+    }
+
+    /// The entries of the unit that begins with this one.
+    pub(in crate::warehouse) fn unit_at(&self, first: usize) -> Range<usize> {
+        self.incoming.unit_of(first)
+    }
+
+    /// One entry, which may be superseded.
+    pub(in crate::warehouse) fn entry(&self, at: usize) -> &Entry {
+        &self.incoming.entries[at]
     }
 
     /// Reads lines with their records, in order.

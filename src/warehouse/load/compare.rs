@@ -61,7 +61,7 @@ impl RowKeys {
 
 /// What becomes of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(in crate::warehouse) enum Fate {
     /// The table has no such line in the stretch: most likely it has none at all.
     New,
     /// The table has it with other content, or may have it.
@@ -74,11 +74,11 @@ pub(super) enum Fate {
 
 /// For each entry, what becomes of it.
 #[derive(Debug)]
-pub(super) struct Fates(Vec<Fate>);
+pub(in crate::warehouse) struct Fates(Vec<Fate>);
 
 impl Fates {
     /// Of all entries the same.
-    pub(super) fn all(batch: &Batch, fate: Fate) -> Self {
+    pub(in crate::warehouse) fn all(batch: &Batch, fate: Fate) -> Self {
         Self(vec![fate; batch.len()])
     }
 

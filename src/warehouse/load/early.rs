@@ -8,27 +8,34 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Counts, Work};
+use super::{Counts, Work, stage::Written};
 use crate::warehouse::{Warehouse, WarehouseError, incoming::Batch, tx::within};
 
-/// The longest that a window waits for its turn with its lines copied. The server ends who is idle in a transaction for
-/// three times as long.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The longest that a window is written before its turn. The server ends who is idle in a transaction for longer.
+const PATIENCE: Duration = Duration::from_secs(12);
 
 /// A window is written although those before it still are.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Early<'a> {
     /// Cancelled when they are written.
     turn: &'a CancellationToken,
-    /// How long that is waited for: one before it may wait for the very lines that were copied, and only its own limit for
-    /// a lock would end that.
+    /// How long the writing may take, the wait for its turn included: one before it may wait for the very lines that are
+    /// copied, and its limit for a lock is longer.
     patience: Duration,
 }
 
 impl Early<'_> {
-    /// Waits for its turn.
-    pub(super) async fn comes(self) -> Result<(), WarehouseError> {
-        tokio::time::timeout(self.patience, self.turn.cancelled()).await.map_err(|_| WarehouseError::NotItsTurn)
+    /// Puts lines, then waits for the window's turn.
+    pub(super) async fn puts(
+        self,
+        put: impl Future<Output = Result<Written, WarehouseError>>,
+    ) -> Result<Written, WarehouseError> {
+        let waits = async {
+            let written = put.await?;
+            self.turn.cancelled().await;
+            Ok(written)
+        };
+        tokio::time::timeout(self.patience, waits).await.unwrap_or(Err(WarehouseError::NotItsTurn))
     }
 }
 
@@ -46,7 +53,7 @@ impl Warehouse {
         }
         // Who waits for a place goes first: it may be the one whose end is waited for.
         let _place = self.turns.try_acquire().ok()?;
-        let early = Early { turn, patience: (self.limits.lock / 2).min(PATIENCE) };
+        let early = Early { turn, patience: (self.limits.lock * 4 / 5).min(PATIENCE) };
         let written = within((limit, "sync.window_timeout"), self.write_once(work, batch, limit, Some(early))).await;
         // Whatever failed, it fails again in its turn, or not.
         written

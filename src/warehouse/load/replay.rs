@@ -48,6 +48,8 @@ pub struct Again<'a> {
     pub met: Met,
     /// The oldest instant that the source serves.
     pub horizon: Option<DateTime<Utc>>,
+    /// Which persons are forgotten as `normalize` heeds it.
+    pub forgotten: i64,
     /// Makes a record of a text, with today's rules.
     pub normalize: &'a (dyn Fn(&str) -> Record + Send + Sync),
 }
@@ -119,9 +121,7 @@ impl Warehouse {
 
     async fn replay_once(&self, again: &Again<'_>, limit: Duration) -> Result<Verdicts, WarehouseError> {
         let mut tx = self.begin(limit).await?;
-        let xid: String = statement::query_scalar("SELECT pg_current_xact_id()::text FROM fuel.announce_writer()")
-            .fetch_one(&mut *tx)
-            .await?;
+        let xid = crate::warehouse::forgotten::announce(&mut tx, again.forgotten).await?;
         let verdicts = write(&mut tx, again).await?;
         match tx.commit().await {
             Ok(()) => Ok(verdicts),

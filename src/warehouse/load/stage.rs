@@ -18,19 +18,19 @@ use crate::{
 
 /// What was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Written {
+pub(in crate::warehouse) struct Written {
     /// Lines of the window that are new.
-    pub(super) inserted: u64,
+    pub(in crate::warehouse) inserted: u64,
     /// Lines of the window that changed.
-    pub(super) updated: u64,
+    pub(in crate::warehouse) updated: u64,
     /// Neighbours' lines that are new.
-    pub(super) outside: u64,
+    pub(in crate::warehouse) outside: u64,
 }
 
 /// Writes what is new or differs. What the table has nothing of in the stretch is copied straight into it; should another
 /// stretch have such a key after all, that is taken back, and all goes the way that asks for each; but not before the
 /// window's turn has come (`is_early`).
-pub(super) async fn put(
+pub(in crate::warehouse) async fn put(
     connection: &mut PgConnection,
     stream: &StreamId,
     batch: &Batch,
@@ -97,7 +97,7 @@ fn few<'b, I: Iterator<Item = &'b Entry>>(
     let mut last = None;
     for entry in entries() {
         let (packed, fields, hash) = reader.of(entry)?;
-        lines.line(&fields, &hash, entry.outside());
+        lines.line(&fields, &hash, entry.outside())?;
         if last.replace(entry.record) != Some(entry.record) {
             records.record(packed.id, key_of_record(stream, &fields), packed.raw);
         }
@@ -149,7 +149,7 @@ async fn insert(
 }
 
 /// Copies lines, and their records, to the temporary tables.
-async fn stage(
+pub(in crate::warehouse) async fn stage(
     connection: &mut PgConnection,
     stream: &StreamId,
     batch: &Batch,
@@ -262,7 +262,12 @@ async fn upsert(connection: &mut PgConnection, stream: &StreamId) -> Result<Writ
     // A line that was new when images were kept, and then was not, has been written by somebody else in between: it would
     // lose its image. All of it is made again.
     if kept.rows_affected() != written.updated {
-        return Err(WarehouseError::Conflict("a line was written meanwhile".into()));
+        return Err(WarehouseError::Conflict(format!(
+            "{} lines changed and {} images were kept: a line was written meanwhile, or a trigger or policy of the tables \
+             keeps rows from being written",
+            written.updated,
+            kept.rows_affected()
+        )));
     }
     Ok(written)
 }

@@ -175,6 +175,7 @@ pub(super) async fn read(
             warehouse: &warehouse,
             source,
             settings: &settings,
+            forgotten: &passes.forgotten,
             stream: &stream,
             recognize: true,
             stop: &stop,

@@ -4,7 +4,10 @@
 use std::fmt;
 
 use super::Candidate;
-use crate::domain::{SourceKind, Window};
+use crate::{
+    domain::{SourceKind, Window},
+    warehouse::fields::is_line_of,
+};
 
 /// Why a record that can be normalized is left in quarantine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,11 +140,4 @@ fn line(candidate: &Candidate, others: &[Other], there: &[There]) -> Option<Why>
         .iter()
         .find(|other| other.transaction == candidate.transaction && other.line_id.as_deref() == Some(product));
     sibling.map(|other| Why::Sibling(other.id))
-}
-
-/// Whether a key is that of a product's line, the first or a numbered one.
-fn is_line_of(line_id: &str, product: &str) -> bool {
-    line_id.strip_prefix(product).is_some_and(|rest| {
-        rest.is_empty() || rest.strip_prefix('#').is_some_and(|number| number.bytes().all(|b| b.is_ascii_digit()))
-    })
 }

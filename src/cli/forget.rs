@@ -1,0 +1,176 @@
+//! `forget`: removes a person everywhere, keeps the amounts, and holds against what is read later.
+
+use std::{fmt::Write as _, io::BufRead as _};
+
+use serde::Serialize;
+
+use super::{Exit, Failure, Global, args::ForgetArgs, output, start};
+use crate::{
+    config::Rule,
+    lifecycle::Signal,
+    privacy::{Forgotten, Guard, Person, Persons, pattern, plain},
+    sync::forget::{Purged, purge},
+    warehouse::{
+        Warehouse, WarehouseError,
+        forget::{Purge, Touched},
+    },
+};
+
+/// Times that it is tried to be alone for the moment in which a person is added.
+const TRIES: usize = 5;
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Said {
+    kind: &'static str,
+    dry_run: bool,
+    #[serde(flatten)]
+    touched: Touched,
+    /// Lines that hold only a mask which is that of the value, and of others perhaps; looked at with `--masked`.
+    only_masked: u64,
+    stopped: bool,
+}
+
+pub(super) async fn run(args: ForgetArgs, global: &Global) -> Result<Exit, Failure> {
+    let (person, given) = args.person();
+    let value = value(given)?;
+    let life = start::lifecycle()?;
+    let app = start::app(global.load()?)?;
+    let warehouse = app.warehouse()?;
+    warehouse.require_current().await?;
+    let limit = app.config.sync.window_timeout;
+
+    let guard = Guard::new(&app.config.privacy);
+    let form = |rule| guard.form(rule, person.class(), &value).filter(|form| plain(form) != plain(&value));
+    let (hash, mask) = (form(Rule::Hash), form(Rule::Mask));
+    let mut only_masked = 0;
+    if let Some(mask) = mask.as_deref().filter(|_| !args.masked) {
+        only_masked = warehouse.lines_with(person.class(), mask, limit).await?;
+        if only_masked > 0 && !args.dry_run {
+            return Err(confirm(person, only_masked));
+        }
+    }
+    let forms: Vec<String> = [Some(value), hash, mask.filter(|_| args.masked)].into_iter().flatten().collect();
+    hold(&warehouse, &app.forgotten, person, &forms, args.dry_run).await?;
+
+    let nobody = Forgotten::default();
+    let (pattern, keeping) = (pattern(&forms), Guard::keeping(app.forgotten.clone()));
+    let work = Purge {
+        pattern: &pattern,
+        guard: &keeping,
+        normalizers: &|stream| {
+            (app.keeping_normalizer(stream, &nobody), app.keeping_normalizer(stream, &app.forgotten))
+        },
+        dry_run: args.dry_run,
+        limit,
+    };
+    let (Purged { touched, stopped }, ended) = purge(&warehouse, &work, &app.forgotten, &life.token()).await;
+    warehouse.close().await;
+    if let Err(error) = ended {
+        tracing::error!(
+            lines = touched.lines,
+            versions = touched.versions,
+            quarantined = touched.quarantined,
+            "forgetting ends here; what it changed is committed, and what is read from now on is held against it"
+        );
+        return Err(error.into());
+    }
+    let said = Said { kind: person.as_str(), dry_run: args.dry_run, touched, only_masked, stopped };
+    if global.json {
+        output::json(&said)?;
+    } else {
+        output::line(&said.text())?;
+    }
+    Ok(if stopped { life.signal().map_or(Exit::Interrupted, Signal::exit) } else { Exit::Done })
+}
+
+impl Said {
+    fn text(&self) -> String {
+        let Touched { lines, records, versions, quarantined } = self.touched;
+        let what = format!(
+            "{lines} line(s), {records} record(s), {versions} earlier image(s), {quarantined} record(s) in quarantine"
+        );
+        let mut said = match (self.dry_run, self.stopped) {
+            (true, _) => format!("Would take this {} out of {what}. Nothing was changed.", self.kind),
+            (false, false) => format!(
+                "Took this {} out of {what}; the amounts are as they were. What is read from now on is held against it.",
+                self.kind
+            ),
+            (false, true) => format!(
+                "Stopped. Took this {} out of {what}; what is read from now on is held against it. Run it again for the rest.",
+                self.kind
+            ),
+        };
+        if self.only_masked > 0 {
+            // Writing to a text does not fail.
+            let _ = write!(
+                said,
+                "\n{} line(s) hold only its mask, which others may share: they are forgotten with --masked.",
+                self.only_masked
+            );
+        }
+        said
+    }
+}
+
+/// The value itself: as given, or the first line of standard input, where no list of processes shows it.
+fn value(given: &str) -> Result<String, Failure> {
+    let value = if given == "-" {
+        let mut line = String::new();
+        std::io::stdin()
+            .lock()
+            .read_line(&mut line)
+            .map_err(|e| Failure::usage("standard input cannot be read").because(e))?;
+        line
+    } else {
+        given.to_owned()
+    };
+    let value = value.trim().to_owned();
+    if plain(&value).is_empty() {
+        return Err(Failure::usage("the value to forget has no letter and no digit").next("Nothing was changed."));
+    }
+    Ok(value)
+}
+
+fn confirm(person: Person, lines: u64) -> Failure {
+    let what = match person {
+        Person::Card => "card",
+        Person::Plate => "plate",
+        Person::Driver => "driver",
+    };
+    Failure::usage(format!(
+        "of this {what} {lines} line(s) hold only a mask, which others may share; nothing was changed"
+    ))
+    .next(
+        "Add --masked to forget every line with that mask and to drop what has it from now on; with --dry-run it says first \
+         how many those are.",
+    )
+}
+
+/// Makes this process heed the value; and, unless it is only tried, every other that writes to the warehouse.
+async fn hold(
+    warehouse: &Warehouse,
+    forgotten: &Forgotten,
+    person: Person,
+    forms: &[String],
+    dry_run: bool,
+) -> Result<(), Failure> {
+    let persons = warehouse.forgotten().await?;
+    if dry_run {
+        forgotten.set(forms.iter().fold(persons, |persons: Persons, form| persons.and(person, form)));
+        return Ok(());
+    }
+    let digests: Vec<_> = forms.iter().filter_map(|form| persons.digest(form)).collect();
+    let mut tried = 1;
+    loop {
+        match warehouse.forget(person, &digests).await {
+            Ok(()) => break,
+            Err(WarehouseError::Timeout(_)) if tried < TRIES => {
+                tracing::info!(attempt = tried, "a window is being written; waiting for it");
+                tried += 1;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(warehouse.heed(forgotten).await?)
+}

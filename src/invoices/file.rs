@@ -1,0 +1,323 @@
+//! Reads the CSV of a supplier: a header whose columns are found by name, `,` or `;` between, points or commas in numbers.
+//!
+//! Every fault is listed, by its line, and never with the value that is wrong.
+
+use chrono::{DateTime, NaiveDate};
+
+use super::{Invoices, Line, Total};
+use crate::domain::Amount;
+
+/// Reads a file's text; or all that is wrong with it.
+pub fn parse(text: &str) -> Result<Invoices, Vec<String>> {
+    let text = text.trim_start_matches('\u{feff}');
+    let divides = divider(text);
+    let mut records = records(text, divides).map_err(|fault| vec![fault])?.into_iter();
+    let Some((at, header)) = records.next() else { return Err(vec!["it is empty; a header is expected".to_owned()]) };
+    let mut faults = Vec::new();
+    let columns = Columns::of(at, &header, &mut faults);
+    let is_totals = columns.has("total");
+    if is_totals == columns.has("amount") {
+        faults.push(format!(
+            "line {at}: the header has {} of the columns total (an invoice a line) and amount (a sale a line); exactly one \
+             is expected",
+            if is_totals { "both" } else { "none" }
+        ));
+    }
+    if !columns.has("invoice_no") {
+        faults.push(format!("line {at}: the header has no column invoice_no"));
+    }
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let (mut totals, mut lines) = (Vec::new(), Vec::new());
+    for (at, fields) in records {
+        if fields.len() != header.len() {
+            faults.push(format!("line {at}: {} field(s) where the header has {}", fields.len(), header.len()));
+            continue;
+        }
+        let mut record = Record { at, columns: &columns, fields: &fields, faults: &mut faults };
+        if is_totals { totals.extend(record.total()) } else { lines.extend(record.line()) }
+    }
+    let mut numbers = std::collections::HashMap::new();
+    for total in &totals {
+        if let Some(before) = numbers.insert(&total.invoice_no, total.at) {
+            faults.push(format!("line {}: the same invoice stands in line {before}", total.at));
+        }
+    }
+    if faults.is_empty() && totals.is_empty() && lines.is_empty() {
+        faults.push("it has no line but its header".to_owned());
+    }
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    Ok(if is_totals { Invoices::Totals(totals) } else { Invoices::Lines(lines) })
+}
+
+/// What divides the fields: a semicolon where the header has one.
+fn divider(text: &str) -> char {
+    if text.lines().find(|line| !line.trim().is_empty()).is_some_and(|header| header.contains(';')) { ';' } else { ',' }
+}
+
+type Records = Vec<(usize, Vec<String>)>;
+
+/// The records that say something, each with the line that it begins in. A quoted field may hold anything, line ends too.
+fn records(text: &str, divides: char) -> Result<Records, String> {
+    let (mut records, mut fields, mut field) = (Records::new(), Vec::new(), String::new());
+    let (mut line, mut begun, mut quoted, mut was_quoted) = (1, 1, None, false);
+    let mut chars = text.chars().peekable();
+    loop {
+        let next = chars.next();
+        match next {
+            Some('"') if quoted.is_some() => {
+                if chars.next_if_eq(&'"').is_some() {
+                    field.push('"');
+                } else {
+                    quoted = None;
+                }
+            }
+            Some(c) if quoted.is_some() => {
+                line += usize::from(c == '\n');
+                field.push(c);
+            }
+            None if quoted.is_some() => {
+                return Err(format!("line {}: a quotation mark is not closed", quoted.unwrap_or(begun)));
+            }
+            Some('"') if field.trim().is_empty() && !was_quoted => {
+                field.clear();
+                (quoted, was_quoted) = (Some(line), true);
+            }
+            Some('\r') => {}
+            Some('\n') | None => {
+                fields.push(std::mem::take(&mut field).trim().to_owned());
+                let record = std::mem::take(&mut fields);
+                if record.iter().any(|field| !field.is_empty()) {
+                    records.push((begun, record));
+                }
+                line += 1;
+                (begun, was_quoted) = (line, false);
+                if next.is_none() {
+                    return Ok(records);
+                }
+            }
+            Some(c) if c == divides => {
+                fields.push(std::mem::take(&mut field).trim().to_owned());
+                was_quoted = false;
+            }
+            Some(c) => field.push(c),
+        }
+    }
+}
+
+const NAMES: [&str; 13] = [
+    "invoice_no",
+    "date",
+    "total",
+    "net",
+    "vat",
+    "currency",
+    "transaction_id",
+    "receipt_no",
+    "card_number",
+    "product",
+    "quantity",
+    "unit_price",
+    "amount",
+];
+
+/// Where each column stands.
+struct Columns([Option<usize>; NAMES.len()]);
+
+impl Columns {
+    /// Columns of other names are passed over: a supplier's file has more than is compared.
+    fn of(at: usize, header: &[String], faults: &mut Vec<String>) -> Self {
+        let mut columns = Self([None; NAMES.len()]);
+        for (place, name) in header.iter().enumerate() {
+            let name = name.to_lowercase().replace([' ', '-'], "_");
+            let Some(number) = NAMES.iter().position(|known| *known == name) else { continue };
+            if columns.0[number].replace(place).is_some() {
+                faults.push(format!("line {at}: the header has the column {} twice", NAMES[number]));
+            }
+        }
+        columns
+    }
+
+    fn place(&self, name: &str) -> Option<usize> {
+        NAMES.iter().position(|known| *known == name).and_then(|number| self.0[number])
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.place(name).is_some()
+    }
+}
+
+struct Record<'a> {
+    at: usize,
+    columns: &'a Columns,
+    fields: &'a [String],
+    faults: &'a mut Vec<String>,
+}
+
+impl Record<'_> {
+    fn text(&self, name: &str) -> Option<String> {
+        let field = self.fields.get(self.columns.place(name)?)?;
+        (!field.is_empty()).then(|| field.clone())
+    }
+
+    fn required<T>(&mut self, name: &str, value: Option<T>, was_read: bool) -> Option<T> {
+        if value.is_none() && was_read {
+            self.faults.push(format!("line {}: {name} is missing", self.at));
+        }
+        value
+    }
+
+    /// A number; none when it is not there. The second part: whether it could be read.
+    fn amount(&mut self, name: &str) -> (Option<Amount>, bool) {
+        let Some(text) = self.text(name) else { return (None, true) };
+        match amount(&text) {
+            Ok(amount) => (Some(amount), true),
+            Err(why) => {
+                self.faults.push(format!("line {}: {name} {why}", self.at));
+                (None, false)
+            }
+        }
+    }
+
+    fn date(&mut self) -> Option<NaiveDate> {
+        let text = self.text("date")?;
+        let day = |format| NaiveDate::parse_from_str(&text, format).ok();
+        let time = || DateTime::parse_from_rfc3339(&text).ok().map(|time| time.to_utc().date_naive());
+        let date = day("%Y-%m-%d").or_else(|| day("%d.%m.%Y")).or_else(time);
+        if date.is_none() {
+            self.faults.push(format!(
+                "line {}: date is none; expected one like 2026-05-31, 31.05.2026 or 2026-05-31T10:20:30Z",
+                self.at
+            ));
+        }
+        date
+    }
+
+    fn number(&mut self) -> Option<String> {
+        let number = self.text("invoice_no");
+        self.required("invoice_no", number, true)
+    }
+
+    fn total(&mut self) -> Option<Total> {
+        let (invoice_no, date) = (self.number(), self.date());
+        let (total, was_read) = self.amount("total");
+        let total = self.required("total", total, was_read);
+        let (net, vat) = (self.amount("net").0, self.amount("vat").0);
+        let currency = self.text("currency").map(|currency| currency.to_uppercase());
+        if currency.as_deref().is_some_and(|c| c.len() != 3 || !c.bytes().all(|b| b.is_ascii_alphabetic())) {
+            self.faults.push(format!("line {}: currency is none; expected three letters of ISO 4217", self.at));
+        }
+        Some(Total { at: self.at, invoice_no: invoice_no?, date, total: total?, net, vat, currency })
+    }
+
+    fn line(&mut self) -> Option<Line> {
+        let (invoice_no, date) = (self.number(), self.date());
+        let (amount, was_read) = self.amount("amount");
+        let amount = self.required("amount", amount, was_read);
+        let (quantity, unit_price) = (self.amount("quantity").0, self.amount("unit_price").0);
+        Some(Line {
+            at: self.at,
+            invoice_no: invoice_no?,
+            date,
+            transaction_id: self.text("transaction_id"),
+            receipt_no: self.text("receipt_no"),
+            card_number: self.text("card_number"),
+            product: self.text("product"),
+            quantity,
+            unit_price,
+            amount: amount?,
+        })
+    }
+}
+
+/// A number with a decimal point or a decimal comma. Where it has both, the last one is for the decimals.
+fn amount(text: &str) -> Result<Amount, &'static str> {
+    const NONE: &str = "is not a decimal number; expected one like 1234.56 or 1234,56";
+    let text: String = text.chars().filter(|c| !c.is_whitespace() && *c != '\'').collect();
+    let decimal = text.rfind(['.', ',']);
+    let plain: String = text
+        .char_indices()
+        .filter_map(|(at, c)| match c {
+            '.' | ',' if Some(at) == decimal => Some('.'),
+            '.' | ',' => None,
+            c => Some(c),
+        })
+        .collect();
+    let mark = |c: char| text.matches(c).count();
+    // Several of the one kind divide thousands, and leave none for the decimals.
+    if decimal.is_some_and(|at| text[at..].chars().next().is_some_and(|last| mark(last) > 1))
+        || plain.contains(['e', 'E'])
+    {
+        return Err(NONE);
+    }
+    match Amount::parse(&plain) {
+        Ok((amount, false)) => Ok(amount),
+        Ok((_, true)) => Err("has more than four decimals"),
+        Err(_) => Err(NONE),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> Amount {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn totals_are_read_in_either_spelling() {
+        let comma =
+            parse("\u{feff}Invoice_No,DATE,total,net,vat,currency\n2081,2026-05-31,\"1,234.50\",1011.89,222.61,eur\n");
+        let semicolon = parse(
+            "invoice no;date;Total;net;vat;currency;rest\r\n\"2081\";31.05.2026;1.234,50;1011,89;222,61;EUR;x\r\n\r\n",
+        );
+        let expected = Total {
+            at: 2,
+            invoice_no: "2081".to_owned(),
+            date: NaiveDate::from_ymd_opt(2026, 5, 31),
+            total: of("1234.50"),
+            net: Some(of("1011.89")),
+            vat: Some(of("222.61")),
+            currency: Some("EUR".to_owned()),
+        };
+        assert_eq!(comma, Ok(Invoices::Totals(vec![expected.clone()])));
+        assert_eq!(semicolon, Ok(Invoices::Totals(vec![expected])));
+    }
+
+    #[test]
+    fn lines_are_read_with_what_there_is_and_know_where_they_stand() {
+        let text = "invoice_no;receipt_no;product;quantity;amount\nA1;7;\"Diesel; \"\"B7\"\"\nwinter\";10,5;16,20\n\nA2;;;;-3\n";
+        let Ok(invoices @ Invoices::Lines(_)) = parse(text) else { panic!("{:?}", parse(text)) };
+        assert_eq!((invoices.numbers(), invoices.dates()), (vec!["A1".to_owned(), "A2".to_owned()], None));
+        let Invoices::Lines(lines) = invoices else { panic!("lines") };
+        assert_eq!(
+            (lines[0].product.as_deref(), lines[0].quantity),
+            (Some("Diesel; \"B7\"\nwinter"), Some(of("10.5")))
+        );
+        assert_eq!((lines[1].at, lines[1].amount, &lines[1].receipt_no), (5, of("-3"), &None));
+    }
+
+    #[test]
+    fn every_fault_is_listed_by_its_line_and_no_value_is_repeated() {
+        let text = "invoice_no,date,total\nA1,yesterday,7\n,2026-01-01,x1234\nA2,2026-01-01\nA3,,1.23456\nA4,,\nA1,,1.2.3\nA5,,5\nA5,,6\n";
+        let faults = parse(text).expect_err("faults");
+        let places: Vec<&str> = faults.iter().map(|fault| fault.split(':').next().unwrap()).collect();
+        assert_eq!(places, ["line 2", "line 3", "line 3", "line 4", "line 5", "line 6", "line 7", "line 9"]);
+        assert!(!faults.join("\n").contains("x1234"));
+        for (text, said) in [
+            ("", "empty"),
+            ("date,total\n", "no column invoice_no"),
+            ("invoice_no,date\n", "none of the columns"),
+            ("invoice_no,total,amount\n", "both of the columns"),
+            ("invoice_no,total,total\n", "twice"),
+            ("invoice_no,total\n", "no line"),
+            ("invoice_no,total\n\"A,7\n", "not closed"),
+        ] {
+            assert!(parse(text).expect_err(text).join("\n").contains(said), "{text:?}: {:?}", parse(text));
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! What the metrics say of all partitions of an account's interface together. Pure.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
+
+use crate::{
+    domain::{Partition, SourceKind, StreamId},
+    warehouse::standing::{LastPass, StreamStanding},
+};
+
+/// As far as it is looked for the day on which a source stops to serve an instant.
+const DAYS_AHEAD: i64 = 400;
+
+/// What is known of an interface without asking the warehouse.
+pub(super) struct Terms<'a> {
+    /// The vendor interface.
+    pub(super) source: SourceKind,
+    /// The account's name in the configuration.
+    pub(super) account: &'a str,
+    /// The contracts that the configuration names; where it names none, the vendor does.
+    pub(super) contracts: &'a [String],
+    /// The first instant ever to read.
+    pub(super) start: DateTime<Utc>,
+    /// The source's time.
+    pub(super) present: DateTime<Utc>,
+    /// When the last round but one began, by the source's time; none before there were two.
+    pub(super) round: Option<DateTime<Utc>>,
+    /// `sync.publish_delay`.
+    pub(super) publish_delay: Duration,
+    /// The oldest instant that the source serves at a time; none when it serves everything.
+    pub(super) horizon: &'a dyn Fn(DateTime<Utc>) -> Option<DateTime<Utc>>,
+}
+
+/// All streams of an interface together. A stream that is off counts as that and nowhere else.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Gauges {
+    /// Streams that are read.
+    pub streams: u64,
+    /// Those whose last pass failed.
+    pub failing: u64,
+    /// Those whose last pass ended because the credentials are refused.
+    pub refused: u64,
+    /// Streams that are not read: not enabled, or withdrawn.
+    pub off: u64,
+    /// Streams whose lease this process holds.
+    pub leases: u64,
+    /// Windows whose last read failed.
+    pub windows_failing: u64,
+    /// The oldest watermark; none as long as one of the streams has none.
+    pub watermark: Option<DateTime<Utc>>,
+    /// How far it is behind the source's time, in seconds.
+    pub freshness: Option<i64>,
+    /// How far the stream furthest behind is behind what the schedule promises, in seconds; none without a stream.
+    pub lag: Option<i64>,
+    /// When a pass over one of the streams last ended.
+    pub last_pass_at: Option<DateTime<Utc>>,
+    /// Records in quarantine, not resolved.
+    pub quarantine: u64,
+    /// Stretches lost at the source.
+    pub gaps: u64,
+    /// How many seconds the source still serves the oldest instant that was not read; none where it serves everything.
+    pub unrecoverable_in: Option<i64>,
+}
+
+impl Gauges {
+    /// Adds the streams of an interface up; of all that are given, those that are not its own are left out.
+    pub(super) fn of(terms: &Terms<'_>, standings: &[StreamStanding]) -> Self {
+        let mut gauges = Self::default();
+        let own: Vec<_> = standings.iter().filter(|standing| terms.is_own(&standing.stream)).collect();
+        let there: BTreeSet<_> = own.iter().map(|standing| &standing.stream.partition).collect();
+        let new: Vec<_> = terms
+            .expected()
+            .into_iter()
+            .filter(|partition| !there.contains(partition))
+            .map(|partition| StreamStanding::unknown(StreamId::new(terms.source, terms.account, partition)))
+            .collect();
+        let mut read = Vec::with_capacity(own.len() + new.len());
+        for standing in own.into_iter().chain(&new) {
+            match standing.last_pass {
+                Some(LastPass::Withdrawn | LastPass::NotEnabled) => {
+                    gauges.off += 1;
+                    continue;
+                }
+                Some(LastPass::Failed) => gauges.failing += 1,
+                Some(LastPass::Refused) => gauges.refused += 1,
+                Some(LastPass::Ok) | None => {}
+            }
+            read.push(standing);
+        }
+        let sum = |of: fn(&StreamStanding) -> u64| read.iter().map(|standing| of(standing)).sum::<u64>();
+        gauges.streams = read.len() as u64;
+        gauges.leases = sum(|standing| u64::from(standing.is_ours));
+        gauges.windows_failing = sum(|standing| standing.failing);
+        gauges.quarantine = sum(|standing| standing.quarantine);
+        gauges.gaps = sum(|standing| standing.gaps);
+        // None is the least of all.
+        gauges.watermark = read.iter().map(|standing| standing.watermark).min().flatten();
+        gauges.freshness = gauges.watermark.map(|watermark| (terms.present - watermark).num_seconds());
+        gauges.lag = read.iter().map(|standing| terms.lag(standing.watermark)).max();
+        gauges.last_pass_at = read.iter().filter_map(|standing| standing.last_pass_at).max();
+        gauges.unrecoverable_in = terms.wanted_from().and_then(|from| {
+            let unread = read.iter().map(|standing| standing.unread_from.unwrap_or(from)).min();
+            unread.and_then(|unread| terms.serves_for(unread))
+        });
+        gauges
+    }
+}
+
+impl Terms<'_> {
+    /// From when on something is to be read that the source will once no longer serve; none where it serves everything.
+    pub(super) fn wanted_from(&self) -> Option<DateTime<Utc>> {
+        (self.horizon)(self.present).map(|horizon| horizon.max(self.start))
+    }
+
+    /// A contract that is no longer in the configuration is not looked after, as an account is not.
+    fn is_own(&self, stream: &StreamId) -> bool {
+        let is_read = match self.source {
+            SourceKind::AlexelaCard => stream.partition.contract_no().is_some_and(|number| {
+                self.contracts.is_empty() || self.contracts.iter().any(|contract| contract == number)
+            }),
+            SourceKind::HecOne | SourceKind::AlexelaBonus | SourceKind::AlexelaEv => true,
+        };
+        is_read && stream.source == self.source && stream.account == self.account
+    }
+
+    /// The partitions that are known without having been read.
+    fn expected(&self) -> Vec<Partition> {
+        match self.source {
+            SourceKind::AlexelaCard => self.contracts.iter().map(Partition::contract).collect(),
+            SourceKind::HecOne | SourceKind::AlexelaBonus | SourceKind::AlexelaEv => vec![Partition::whole()],
+        }
+    }
+
+    /// Seconds by which a watermark is behind what the round before the last has promised.
+    fn lag(&self, watermark: Option<DateTime<Utc>>) -> i64 {
+        let delay = TimeDelta::from_std(self.publish_delay).unwrap_or(TimeDelta::MAX);
+        let promised = self.round.and_then(|round| round.checked_sub_signed(delay));
+        promised.map_or(0, |promised| (promised - watermark.unwrap_or(self.start)).num_seconds().max(0))
+    }
+
+    /// For how many seconds the source still serves an instant: until the beginning of the first day on which it does not.
+    fn serves_for(&self, instant: DateTime<Utc>) -> Option<i64> {
+        let serves = |at: DateTime<Utc>| (self.horizon)(at).is_some_and(|horizon| horizon <= instant);
+        if !serves(self.present) {
+            return Some(0);
+        }
+        let midnight = self.present.date_naive().and_time(NaiveTime::MIN).and_utc();
+        let mut days = (1..=DAYS_AHEAD).map(|day| midnight + TimeDelta::days(day));
+        days.find(|day| !serves(*day)).map(|day| (day - self.present).num_seconds())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::served_from;
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    const DAY: i64 = 86_400;
+
+    /// An interface of the account `fleet` that rings every quarter of an hour.
+    fn gauges(source: SourceKind, contracts: &[&str], standings: &[StreamStanding]) -> Gauges {
+        let contracts: Vec<_> = contracts.iter().map(|contract| (*contract).to_owned()).collect();
+        let terms = Terms {
+            source,
+            account: "fleet",
+            contracts: &contracts,
+            start: at("2026-08-01T00:00:00Z"),
+            present: at("2026-11-21T12:07:00Z"),
+            round: Some(at("2026-11-21T11:45:00Z")),
+            publish_delay: Duration::from_mins(15),
+            horizon: &|at| served_from(source, at),
+        };
+        Gauges::of(&terms, standings)
+    }
+
+    fn contract(number: &str) -> StreamStanding {
+        StreamStanding {
+            watermark: Some(at("2026-11-21T11:45:00Z")),
+            last_pass: Some(LastPass::Ok),
+            last_pass_at: Some(at("2026-11-21T12:00:05Z")),
+            unread_from: Some(at("2026-11-21T12:00:00Z")),
+            ..StreamStanding::unknown(StreamId::new(SourceKind::AlexelaCard, "fleet", Partition::contract(number)))
+        }
+    }
+
+    fn cards(standings: &[StreamStanding]) -> Gauges {
+        gauges(SourceKind::AlexelaCard, &[], standings)
+    }
+
+    #[test]
+    fn what_is_read_as_it_should_be_is_not_behind() {
+        let gauges = cards(&[contract("1"), contract("2")]);
+        // What came on 21 November is served until the end of 20 April.
+        let until = at("2027-04-21T00:00:00Z") - at("2026-11-21T12:07:00Z");
+        let expected = Gauges {
+            streams: 2,
+            watermark: Some(at("2026-11-21T11:45:00Z")),
+            freshness: Some(22 * 60),
+            lag: Some(0),
+            last_pass_at: Some(at("2026-11-21T12:00:05Z")),
+            unrecoverable_in: Some(until.num_seconds()),
+            ..Gauges::default()
+        };
+        assert_eq!(gauges, expected);
+    }
+
+    #[test]
+    fn the_stream_furthest_behind_speaks_for_all() {
+        let late = StreamStanding {
+            watermark: Some(at("2026-11-21T10:30:00Z")),
+            last_pass: Some(LastPass::Failed),
+            failing: 2,
+            quarantine: 3,
+            gaps: 1,
+            is_ours: true,
+            ..contract("2")
+        };
+        let gauges = cards(&[contract("1"), late, contract("3")]);
+        assert_eq!((gauges.streams, gauges.failing, gauges.windows_failing), (3, 1, 2));
+        assert_eq!((gauges.quarantine, gauges.gaps, gauges.leases), (3, 1, 1));
+        assert_eq!(gauges.watermark, Some(at("2026-11-21T10:30:00Z")));
+        // 11:45 less a quarter is what the last round but one promised.
+        assert_eq!((gauges.freshness, gauges.lag), (Some(97 * 60), Some(3_600)));
+    }
+
+    #[test]
+    fn a_stream_without_a_watermark_is_behind_since_the_start() {
+        let new = StreamStanding { watermark: None, last_pass: Some(LastPass::Refused), ..contract("2") };
+        let gauges = cards(&[contract("1"), new]);
+        assert_eq!((gauges.watermark, gauges.freshness, gauges.refused), (None, None, 1));
+        let since = at("2026-11-21T11:30:00Z") - at("2026-08-01T00:00:00Z");
+        assert_eq!(gauges.lag, Some(since.num_seconds()));
+    }
+
+    #[test]
+    fn what_is_configured_counts_before_it_was_ever_read() {
+        let named = gauges(SourceKind::AlexelaCard, &["1", "2"], &[contract("1")]);
+        assert_eq!((named.streams, named.watermark), (2, None));
+        assert!(named.lag > Some(100 * DAY), "{named:?}");
+        let whole = gauges(SourceKind::HecOne, &[], &[]);
+        assert_eq!((whole.streams, whole.unrecoverable_in), (1, None));
+        // Which contracts there are is not known before the vendor has listed them.
+        assert_eq!(cards(&[]), Gauges::default());
+    }
+
+    #[test]
+    fn what_is_off_is_counted_as_that_alone_and_what_is_not_configured_not_at_all() {
+        let off = |number, last_pass| StreamStanding {
+            watermark: Some(at("2026-08-02T00:00:00Z")),
+            last_pass: Some(last_pass),
+            quarantine: 7,
+            gaps: 7,
+            failing: 7,
+            ..contract(number)
+        };
+        let (withdrawn, not_enabled) = (off("2", LastPass::Withdrawn), off("3", LastPass::NotEnabled));
+        let gauges_of_all = cards(&[contract("1"), withdrawn.clone(), not_enabled]);
+        assert_eq!(Gauges { off: 0, ..gauges_of_all.clone() }, cards(&[contract("1")]));
+        assert_eq!(gauges_of_all.off, 2);
+        assert_eq!(gauges(SourceKind::AlexelaCard, &["1"], &[contract("1"), withdrawn]), cards(&[contract("1")]));
+        let mut strange = contract("4");
+        strange.stream.account = "another".to_owned();
+        assert_eq!(cards(&[contract("1"), strange]), cards(&[contract("1")]));
+    }
+
+    #[test]
+    fn the_oldest_that_was_not_read_is_served_until_the_end_of_a_day() {
+        let unread = |from| {
+            let unread = StreamStanding { unread_from: from, ..contract("2") };
+            cards(&[contract("1"), unread]).unrecoverable_in
+        };
+        // On 21 November, 22 June is the oldest day served; 1 August is served until the last day of the year.
+        let left = |day: &str| Some((at(day) - at("2026-11-21T12:07:00Z")).num_seconds());
+        assert_eq!(unread(Some(at("2026-08-01T00:00:00Z"))), left("2027-01-01T00:00:00Z"));
+        assert_eq!(unread(Some(at("2026-08-01T18:00:00Z"))), left("2027-01-01T00:00:00Z"));
+        assert_eq!(unread(None), left("2027-01-01T00:00:00Z"), "nothing of it was read since the start");
+        assert_eq!(unread(Some(at("2026-06-22T00:00:00Z"))), left("2026-11-22T00:00:00Z"));
+        assert_eq!(unread(Some(at("2026-06-21T23:59:59Z"))), Some(0));
+    }
+}

@@ -1,0 +1,258 @@
+//! A certificate as it is shown: the document that `--json` prints.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Serialize, Serializer};
+use uuid::Uuid;
+
+use super::pieces::{Cover, Piece};
+use crate::{
+    domain::{StreamId, Window},
+    warehouse::{
+        certificate::{Digest, Earlier, Finding, Findings, LedgerWindow, Lines, Since, digest},
+        sums::Sums,
+    },
+};
+
+/// What a certificate says of a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Read, and not read again.
+    Final,
+    /// Read, and may still change.
+    Provisional,
+    /// Read, and records of it are in quarantine.
+    Quarantined,
+    /// Not read.
+    Missing,
+    /// Not to be read: a gap, before the start, after the watermark.
+    NotCovered,
+}
+
+impl State {
+    /// The word in `fuel.certificate_window`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Final => "final",
+            Self::Provisional => "provisional",
+            Self::Quarantined => "quarantined",
+            Self::Missing => "missing",
+            Self::NotCovered => "not_covered",
+        }
+    }
+
+    /// Whether it was read.
+    pub const fn is_read(self) -> bool {
+        match self {
+            Self::Final | Self::Provisional | Self::Quarantined => true,
+            Self::Missing | Self::NotCovered => false,
+        }
+    }
+}
+
+/// A window, cut to the stretch.
+#[derive(Debug, Clone, Serialize)]
+pub struct ProvedWindow {
+    /// Which.
+    #[serde(flatten)]
+    pub window: Window,
+    /// What is known of it.
+    pub state: State,
+    /// Why, in words.
+    pub why: String,
+    /// Open records in quarantine of the whole window.
+    pub quarantined: u64,
+    /// What the table has of it.
+    #[serde(flatten)]
+    pub lines: Lines,
+}
+
+impl ProvedWindow {
+    pub(super) fn of(piece: Piece, entry: Option<&LedgerWindow>, lines: Lines) -> Self {
+        let quarantined = entry.map_or(0, |entry| entry.quarantined);
+        let (state, why) = match (piece.cover, entry) {
+            (Cover::Read(_), _) if quarantined > 0 => {
+                (State::Quarantined, format!("{quarantined} record(s) cannot be normalized"))
+            }
+            (Cover::Read(_), Some(entry)) if entry.is_final => (State::Final, "not read again".to_owned()),
+            (Cover::Read(_), _) if lines.open > 0 => {
+                (State::Provisional, format!("{} line(s) can still change", lines.open))
+            }
+            (Cover::Read(_), Some(entry)) if entry.unstable => {
+                (State::Provisional, "the source's pages kept moving while it was read".to_owned())
+            }
+            (Cover::Read(_), _) => (State::Provisional, "it will be read again".to_owned()),
+            (Cover::Unread, _) => (State::Missing, "not read".to_owned()),
+            (Cover::Gap, _) => (State::NotCovered, "lost at the source before it was read".to_owned()),
+            (Cover::BeforeStart, _) => (State::NotCovered, "before the account's start".to_owned()),
+            (Cover::AfterWatermark, _) => (State::NotCovered, "after the watermark".to_owned()),
+        };
+        Self { window: piece.window, state, why, quarantined, lines }
+    }
+
+    /// Whether it is folded into the root: what was not read and holds nothing says nothing.
+    fn counts(&self) -> bool {
+        self.state.is_read() || self.lines.rows > 0
+    }
+}
+
+/// What changed since an earlier certificate.
+#[derive(Debug, Clone, Serialize)]
+pub struct SinceEarlier {
+    /// Its number.
+    pub certificate: Uuid,
+    /// When it was made.
+    pub made_at: DateTime<Utc>,
+    /// What changed.
+    #[serde(flatten)]
+    pub since: Since,
+    /// Windows that hold other lines.
+    #[serde(skip)]
+    pub(super) unlike: Vec<Window>,
+}
+
+impl SinceEarlier {
+    pub(super) fn of(earlier: &Earlier, since: Since, windows: &[ProvedWindow]) -> Self {
+        let of = |now: &&ProvedWindow| {
+            let then = earlier.windows.iter().find(|(window, _)| *window == now.window);
+            then.is_some_and(|(_, digest)| *digest != now.lines.digest)
+        };
+        let unlike = windows.iter().filter(of).map(|now| now.window).collect();
+        Self { certificate: earlier.id, made_at: earlier.made_at, since, unlike }
+    }
+}
+
+/// One stream's part.
+#[derive(Debug, Clone, Serialize)]
+pub struct Proved {
+    /// Source, account, partition.
+    #[serde(flatten)]
+    pub stream: StreamId,
+    /// How far it has been read.
+    pub watermark: Option<DateTime<Utc>>,
+    /// Whether an account of the configuration has the rules by which its records are normalized again.
+    pub has_rules: bool,
+    /// Its windows, in order of time.
+    pub windows: Vec<ProvedWindow>,
+    /// What changed since the last certificate; none when there was none.
+    pub since: Option<SinceEarlier>,
+    /// Windows of the ledger that the table has otherwise, and with how many lines.
+    #[serde(skip)]
+    pub(super) unlike: Vec<(LedgerWindow, u64)>,
+}
+
+impl Proved {
+    pub(super) const fn new(stream: StreamId, watermark: Option<DateTime<Utc>>, has_rules: bool) -> Self {
+        Self { stream, watermark, has_rules, windows: Vec::new(), since: None, unlike: Vec::new() }
+    }
+
+    /// The digests that are folded into the root, in order.
+    pub(super) fn digests(&self) -> impl Iterator<Item = Digest> {
+        self.windows.iter().filter(|window| window.counts()).map(|window| window.lines.digest)
+    }
+
+    /// How many windows are in each state.
+    pub fn states(&self) -> BTreeMap<State, u64> {
+        self.windows.iter().fold(BTreeMap::new(), |mut states, window| {
+            *states.entry(window.state).or_default() += 1;
+            states
+        })
+    }
+}
+
+/// The certificate.
+#[derive(Debug, Clone, Serialize)]
+pub struct Certificate {
+    /// Its number.
+    pub certificate: Uuid,
+    /// What it is about.
+    #[serde(flatten)]
+    pub stretch: Window,
+    /// The moment of the tables, by the database's clock.
+    pub made_at: DateTime<Utc>,
+    /// Whether all of the stretch is final, nothing is in quarantine, and nothing was found.
+    pub complete: bool,
+    /// Over all windows.
+    #[serde(serialize_with = "in_hex")]
+    pub root: Digest,
+    /// Lines, without those marked missing.
+    pub rows: u64,
+    /// How many windows are in each state.
+    pub states: BTreeMap<State, u64>,
+    /// Of the lines that count as sales.
+    pub sums: Sums,
+    /// Each stream.
+    pub streams: Vec<Proved>,
+    /// What is not what the records and the ledger say.
+    #[serde(serialize_with = "named")]
+    pub findings: Findings,
+    /// How many of these there are, those that are not named too.
+    pub found: u64,
+    /// Lines that are what was written, and whose records come to something else by today's rules.
+    pub other_rules: u64,
+    /// Records without a line that nobody can place in time.
+    pub unplaced: u64,
+    /// Sources of which this version knows nothing, and of which the tables have something.
+    pub unknown_sources: Vec<String>,
+}
+
+fn in_hex<S: Serializer>(digest: &Digest, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&digest::hex(digest))
+}
+
+fn named<S: Serializer>(findings: &Findings, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(findings.named.iter())
+}
+
+impl Certificate {
+    pub(super) fn of(
+        certificate: Uuid,
+        stretch: Window,
+        made_at: DateTime<Utc>,
+        root: Digest,
+        streams: Vec<Proved>,
+        findings: Findings,
+        unknown_sources: Vec<String>,
+    ) -> Self {
+        let (mut states, mut sums, mut rows) = (BTreeMap::new(), Sums::default(), 0);
+        for window in streams.iter().flat_map(|stream| &stream.windows) {
+            *states.entry(window.state).or_default() += 1;
+            sums += &window.lines.sums;
+            rows += window.lines.rows;
+        }
+        let complete = findings.count == 0 && !states.is_empty() && states.keys().all(|state| *state == State::Final);
+        Self {
+            certificate,
+            stretch,
+            made_at,
+            complete,
+            root,
+            rows,
+            states,
+            sums,
+            streams,
+            found: findings.count,
+            other_rules: findings.other_rules,
+            unplaced: findings.unplaced,
+            findings,
+            unknown_sources,
+        }
+    }
+
+    /// Its windows, as they are kept.
+    pub(super) fn kept(&self) -> Vec<(&StreamId, Window, &'static str, u64, &Lines)> {
+        let mut all = Vec::new();
+        for stream in &self.streams {
+            let windows = &stream.windows;
+            all.extend(windows.iter().map(|w| (&stream.stream, w.window, w.state.as_str(), w.quarantined, &w.lines)));
+        }
+        all
+    }
+
+    /// The findings by name.
+    pub fn named(&self) -> &[Finding] {
+        &self.findings.named
+    }
+}

@@ -1,0 +1,301 @@
+//! Normalizes stored records again and writes what differs, as ordinary versions: works also where the source no longer serves
+//! them.
+//!
+//! What a record does not say of itself is kept: how lines alike are numbered, and the flags that say something of the read
+//! that brought it. What the privacy rules or forgetting took out of a record is not in it, so it does not come back.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::Row as _;
+
+use super::{
+    Tx, Warehouse, WarehouseError, forgotten,
+    load::{
+        compare::{Fate, Fates},
+        notify,
+        stage::{self, Written},
+    },
+    remade::{self, Remade, RemadeRecord},
+    statement,
+    stored::{self, Stored, StoredLine, Wanted},
+};
+use crate::{
+    domain::{Flag, Line, Outcome, Partition, SourceKind, StreamId},
+    privacy::Forgotten,
+    source::{NORMALIZER, Normalizer},
+};
+
+/// What is remapped, and how.
+pub struct Remap<'a> {
+    /// The sources; none: all.
+    pub sources: &'a [SourceKind],
+    /// The accounts; none: all.
+    pub accounts: &'a [String],
+    /// What makes lines of a stream's records today; none when no account of the configuration reads it.
+    pub normalizer: &'a (dyn Fn(&StreamId) -> Option<Normalizer> + Send + Sync),
+    /// Who is forgotten, as the normalizers heed it.
+    pub forgotten: &'a Forgotten,
+    /// The time. No flag depends on it: those of the read are kept.
+    pub present: DateTime<Utc>,
+    /// Whether only to say what would change.
+    pub dry_run: bool,
+    /// Most time for a batch.
+    pub limit: Duration,
+}
+
+impl fmt::Debug for Remap<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remap").field("dry_run", &self.dry_run).finish_non_exhaustive()
+    }
+}
+
+/// What of a column changed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Column {
+    /// In how many lines.
+    pub lines: u64,
+    /// The first of them: source, account, transaction, line.
+    pub examples: Vec<String>,
+}
+
+/// Most examples of a column.
+const EXAMPLES: usize = 3;
+
+/// What came of it, or would.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Remapped {
+    /// Lines looked at.
+    pub looked_at: u64,
+    /// Lines of which a column or the record's text differs.
+    pub changed: u64,
+    /// Lines that a record did not come to before; only `HecOne` has such.
+    pub inserted: u64,
+    /// Lines that it no longer comes to.
+    pub removed: u64,
+    /// By column, and `raw`.
+    pub columns: BTreeMap<String, Column>,
+    /// Transactions that today's rules cannot read, left as they are.
+    pub unreadable: u64,
+    /// Transactions with a line that the source no longer has, left as they are.
+    pub missing: u64,
+    /// Transactions of accounts that the configuration no longer has.
+    pub unconfigured: u64,
+}
+
+impl std::ops::AddAssign for Remapped {
+    fn add_assign(&mut self, other: Self) {
+        self.looked_at += other.looked_at;
+        self.changed += other.changed;
+        self.inserted += other.inserted;
+        self.removed += other.removed;
+        self.unreadable += other.unreadable;
+        self.missing += other.missing;
+        self.unconfigured += other.unconfigured;
+        for (name, column) in other.columns {
+            let sum = self.columns.entry(name).or_default();
+            sum.lines += column.lines;
+            let room = EXAMPLES.saturating_sub(sum.examples.len());
+            sum.examples.extend(column.examples.into_iter().take(room));
+        }
+    }
+}
+
+impl Remapped {
+    fn differs(&mut self, column: &str, of: &Stored, line: &Line) {
+        let column = self.columns.entry(column.to_owned()).or_default();
+        column.lines += 1;
+        if column.examples.len() < EXAMPLES {
+            let StreamId { source, account, .. } = &of.stream;
+            column.examples.push(format!("{source}/{account}/{}/{}", of.id, line.line_id));
+        }
+    }
+}
+
+/// The key of the last transaction that was looked at.
+#[derive(Debug, Clone, Default)]
+pub struct TransactionKey([String; 3]);
+
+/// Transactions looked at in one transaction of the database.
+const TOGETHER: i64 = 1_000;
+
+impl Warehouse {
+    /// Normalizes the records behind a key again, a batch of them; gives the key of the last one, none when there is none.
+    pub async fn remap(
+        &self,
+        remap: &Remap<'_>,
+        behind: &TransactionKey,
+    ) -> Result<(Remapped, Option<TransactionKey>), WarehouseError> {
+        self.long((remap.limit, "sync.window_timeout"), |mut tx| async move {
+            if !remap.dry_run {
+                forgotten::announce(&mut tx, remap.forgotten.number()).await?;
+            }
+            let (found, next) = candidates(&mut tx, remap, behind).await?;
+            let mut done = Remapped::default();
+            for ((source, account), ids) in found {
+                let whole = StreamId::new(source, account.clone(), Partition::whole());
+                let Some(normalizer) = (remap.normalizer)(&whole) else {
+                    done.unconfigured += ids.len() as u64;
+                    continue;
+                };
+                let wanted = Wanted { source, account: &account, ids: &ids, locked: !remap.dry_run };
+                let mut changed = Vec::new();
+                for stored in stored::read(&mut tx, wanted).await? {
+                    changed.extend(remade(&stored, &normalizer, remap.present, &mut done));
+                }
+                if remap.dry_run {
+                    continue;
+                }
+                changed.sort_by(|a, b| a.0.stream.cmp(&b.0.stream));
+                for of_stream in changed.chunk_by(|a, b| a.0.stream == b.0.stream) {
+                    write(&mut tx, of_stream, remap.forgotten.number()).await?;
+                }
+            }
+            tx.commit().await?;
+            Ok((done, next))
+        })
+        .await
+    }
+}
+
+/// An account's transactions.
+type Found = Vec<((SourceKind, String), Vec<String>)>;
+
+async fn candidates(
+    tx: &mut Tx,
+    remap: &Remap<'_>,
+    behind: &TransactionKey,
+) -> Result<(Found, Option<TransactionKey>), WarehouseError> {
+    let [source, account, id] = &behind.0;
+    let rows = statement::query(include_str!("sql/remap_candidates.sql"))
+        .bind(source)
+        .bind(account)
+        .bind(id)
+        .bind(remap.sources.iter().map(|source| source.as_str()).collect::<Vec<_>>())
+        .bind(remap.accounts)
+        .bind(TOGETHER)
+        .fetch_all(&mut **tx)
+        .await?;
+    let (mut found, mut last): (Found, _) = (Vec::new(), None);
+    for row in rows {
+        let key: [String; 3] = [row.try_get(0)?, row.try_get(1)?, row.try_get(2)?];
+        // A source that only a later version knows is left to it.
+        if let Ok(source) = key[0].parse::<SourceKind>() {
+            let account = (source, key[1].clone());
+            match found.last_mut() {
+                Some((of, ids)) if *of == account => ids.push(key[2].clone()),
+                Some(_) | None => found.push((account, vec![key[2].clone()])),
+            }
+        }
+        last = Some(TransactionKey(key));
+    }
+    Ok((found, last))
+}
+
+/// A stored transaction by today's rules, and the times that its lines had before; none where nothing of it is to be
+/// written.
+fn remade(
+    stored: &Stored,
+    normalizer: &Normalizer,
+    present: DateTime<Utc>,
+    done: &mut Remapped,
+) -> Option<(Remade, Vec<DateTime<Utc>>)> {
+    done.looked_at += stored.lines.len() as u64;
+    if stored.lines.iter().any(|stored| stored.is_missing) {
+        done.missing += 1;
+        return None;
+    }
+    let whole = stored.stream.source.record_is_whole_transaction();
+    let mut remade = Remade { stream: stored.stream.clone(), id: stored.id.clone(), records: Vec::new() };
+    let mut told = Remapped::default();
+    let mut is_other = false;
+    for record in &stored.records {
+        let now = normalizer.record(&stored.stream, present, &record.raw);
+        let lines = match now.outcome {
+            Outcome::Lines(lines) if now.id == stored.id => lines,
+            Outcome::Lines(_) | Outcome::Rejected(_) => {
+                done.unreadable += 1;
+                return None;
+            }
+        };
+        let is_reworded = *now.raw != *record.raw;
+        is_other |= is_reworded || record.normalizer != NORMALIZER;
+        let before: Vec<&StoredLine> = stored.lines_of(&record.line_id).collect();
+        let (mut fresh, mut kept) = (Vec::new(), Vec::new());
+        for line in lines {
+            let was = before.iter().find(|was| !whole || was.line.line_id == line.line_id).map(|was| &was.line);
+            let (new, as_kept) = with_what_was_read(line, was, &before, whole);
+            if let Some(was) = was {
+                let mut differs = is_reworded;
+                for ((name, old), (_, new)) in was.columns().into_iter().zip(as_kept.columns()) {
+                    if old != new {
+                        differs = true;
+                        told.differs(name, stored, &as_kept);
+                    }
+                }
+                if is_reworded {
+                    told.differs("raw", stored, &as_kept);
+                }
+                told.changed += u64::from(differs);
+                is_other |= differs;
+            } else {
+                told.inserted += 1;
+                is_other = true;
+            }
+            fresh.push(new);
+            kept.push(as_kept);
+        }
+        let is_gone = |was: &&&StoredLine| !kept.iter().any(|line| line.line_id == was.line.line_id);
+        let gone = before.iter().filter(is_gone).count() as u64;
+        told.removed += gone;
+        is_other |= gone > 0;
+        remade.records.push(RemadeRecord { raw: now.raw, fresh, kept });
+    }
+    *done += told;
+    let times = stored.lines.iter().map(|stored| stored.line.occurred_at).collect();
+    is_other.then_some((remade, times))
+}
+
+/// What the read says of a line, and not its record, as it was: as it comes, and under the key that it has.
+fn with_what_was_read(mut line: Line, was: Option<&Line>, before: &[&StoredLine], whole: bool) -> (Line, Line) {
+    // What a read says of a transaction it says of each of its lines.
+    let said = was.or_else(|| before.first().map(|stored| &stored.line));
+    for flag in [Flag::FutureTime, Flag::UnstableWindow, Flag::NulRemoved] {
+        if said.is_some_and(|line| line.quality.contains(&flag)) {
+            line.quality.insert(flag);
+        } else {
+            line.quality.remove(&flag);
+        }
+    }
+    let mut kept = line.clone();
+    if let Some(was) = was.filter(|_| !whole) {
+        kept.line_id.clone_from(&was.line_id);
+        kept.quality.extend(was.quality.get(&Flag::IdenticalLines));
+    }
+    (line, kept)
+}
+
+/// Writes transactions of one stream, as versions of what is there.
+async fn write(tx: &mut Tx, changed: &[(Remade, Vec<DateTime<Utc>>)], heeded: i64) -> Result<(), WarehouseError> {
+    let remade: Vec<_> = changed.iter().map(|(remade, _)| remade).collect();
+    let Some(stream) = remade.first().map(|remade| &remade.stream) else { return Ok(()) };
+    let batch = remade::batch(stream.source, &remade, heeded)?;
+    let written = stage::put(tx, stream, &batch, &mut Fates::all(&batch, Fate::Differs), false).await?;
+    let kept = remade.iter().flat_map(|remade| &remade.records).flat_map(|record| &record.kept);
+    let times: Vec<_> =
+        kept.map(|line| line.occurred_at).chain(changed.iter().flat_map(|(_, times)| times).copied()).collect();
+    statement::query(include_str!("sql/unknow_windows.sql"))
+        .bind(stream.source.as_str())
+        .bind(&stream.account)
+        .bind(stream.partition.as_str())
+        .bind(times)
+        .execute(&mut **tx)
+        .await?;
+    if written != Written::default() {
+        notify(tx, stream).await?;
+    }
+    // There may be another stream in this transaction.
+    sqlx::raw_sql("DROP TABLE pg_temp.stage, pg_temp.stage_record").execute(&mut **tx).await?;
+    Ok(())
+}

@@ -1,0 +1,26 @@
+-- Every stream that has a checkpoint, a window, a gap or a line; those of lines by leaps over the index by time.
+WITH RECURSIVE leap AS (
+    (
+        SELECT t.partition, t.source, t.account FROM fuel.transaction t
+        ORDER BY t.partition, t.source, t.account LIMIT 1
+    )
+    UNION ALL
+    SELECT next.* FROM leap
+    CROSS JOIN LATERAL (
+        SELECT t.partition, t.source, t.account FROM fuel.transaction t
+        WHERE (t.partition, t.source, t.account) > (leap.partition, leap.source, leap.account)
+        ORDER BY t.partition, t.source, t.account LIMIT 1
+    ) AS next
+), streams AS (
+    SELECT source, account, partition FROM leap
+    UNION
+    SELECT source, account, partition FROM fuel.checkpoint
+    UNION
+    SELECT DISTINCT source, account, partition FROM fuel.sync_window
+    UNION
+    SELECT DISTINCT source, account, partition FROM fuel.gap
+)
+SELECT s.source, s.account, s.partition, c.watermark
+FROM streams s
+LEFT JOIN fuel.checkpoint c ON c.source = s.source AND c.account = s.account AND c.partition = s.partition
+ORDER BY s.source COLLATE "C", s.account COLLATE "C", s.partition COLLATE "C"

@@ -1,0 +1,14 @@
+-- The windows of a stream that touch a stretch. The digest of the last read is told only where the table had exactly what
+-- that read brought, and had it when the read was written.
+SELECT
+    w.window_start, w.window_end, w.read_through, w.last_read_at, w.final_at IS NOT NULL, w.unstable,
+    (
+        SELECT count(*) FROM fuel.quarantine q
+        WHERE q.source = w.source AND q.account = w.account AND q.partition = w.partition
+            AND q.window_start = w.window_start AND q.resolved_at IS NULL
+    ),
+    w.fetched,
+    CASE WHEN w.digest_seqs IS NOT NULL THEN w.digest END
+FROM fuel.sync_window w
+WHERE w.source = $1 AND w.account = $2 AND w.partition = $3 AND w.window_end > $4 AND w.window_start < $5
+ORDER BY w.window_start

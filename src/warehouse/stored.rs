@@ -1,0 +1,185 @@
+//! Transactions as the warehouse has them: their lines, column by column, with the records that they were made of.
+
+use chrono::{DateTime, Utc};
+use rustc_hash::FxHashMap;
+use sqlx::{Row as _, postgres::PgRow};
+
+use super::{Tx, WarehouseError, statement};
+use crate::domain::{Amount, Flag, Kind, Line, Partition, SourceKind, State, StreamId, Unit};
+
+/// Whose, and which of its transactions.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub(super) source: SourceKind,
+    pub(super) account: &'a str,
+    pub(super) ids: &'a [String],
+    /// Whether the lines are locked, in the order of the key, until the transaction ends.
+    pub(super) locked: bool,
+}
+
+/// A transaction of a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stored {
+    pub(super) stream: StreamId,
+    pub(super) id: String,
+    pub(super) records: Vec<StoredRecord>,
+    pub(super) lines: Vec<StoredLine>,
+}
+
+/// A record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct StoredRecord {
+    /// The line that it is of; `-` where it is the whole transaction.
+    pub(super) line_id: String,
+    pub(super) raw: Box<str>,
+    pub(super) normalizer: i32,
+}
+
+/// A line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct StoredLine {
+    /// Its columns, under the key that it has in the table.
+    pub(super) line: Line,
+    /// Whether the source no longer has it.
+    pub(super) is_missing: bool,
+}
+
+impl Stored {
+    /// The lines that a record came to.
+    pub(super) fn lines_of<'s>(&'s self, line_id: &'s str) -> impl Iterator<Item = &'s StoredLine> {
+        let whole = self.stream.source.record_is_whole_transaction();
+        self.lines.iter().filter(move |stored| whole || stored.line.line_id == line_id)
+    }
+}
+
+type Of<T> = fn(&mut Line) -> &mut Option<T>;
+
+/// The columns that are texts as the source has them, by name.
+pub(super) const TEXTS: [(&str, Of<String>); 23] = [
+    ("source_state", |line| &mut line.source_state),
+    ("contract_no", |line| &mut line.contract_no),
+    ("site_id", |line| &mut line.site_id),
+    ("site_code", |line| &mut line.site_code),
+    ("site_name", |line| &mut line.site_name),
+    ("terminal_id", |line| &mut line.terminal_id),
+    ("terminal_name", |line| &mut line.terminal_name),
+    ("point", |line| &mut line.point),
+    ("card_number", |line| &mut line.card_number),
+    ("driver_name", |line| &mut line.driver_name),
+    ("driver_no", |line| &mut line.driver_no),
+    ("vehicle_no", |line| &mut line.vehicle_no),
+    ("license_plate", |line| &mut line.license_plate),
+    ("receipt_no", |line| &mut line.receipt_no),
+    ("authorization_code", |line| &mut line.authorization_code),
+    ("invoice_no", |line| &mut line.invoice_no),
+    ("session_id", |line| &mut line.session_id),
+    ("product_code", |line| &mut line.product_code),
+    ("product_name", |line| &mut line.product_name),
+    ("product_type", |line| &mut line.product_type),
+    ("product", |line| &mut line.product),
+    ("payment_method", |line| &mut line.payment_method),
+    ("currency", |line| &mut line.currency),
+];
+
+const AMOUNTS: [(&str, Of<Amount>); 9] = [
+    ("quantity", |line| &mut line.quantity),
+    ("net_unit_price", |line| &mut line.net_unit_price),
+    ("unit_discount", |line| &mut line.unit_discount),
+    ("unit_price", |line| &mut line.unit_price),
+    ("net_amount", |line| &mut line.net_amount),
+    ("vat_rate", |line| &mut line.vat_rate),
+    ("vat_amount", |line| &mut line.vat_amount),
+    ("gross_amount", |line| &mut line.gross_amount),
+    ("paid_amount", |line| &mut line.paid_amount),
+];
+
+const TIMES: [(&str, Of<DateTime<Utc>>); 3] = [
+    ("started_at", |line| &mut line.started_at),
+    ("status_at", |line| &mut line.status_at),
+    ("invoiced_at", |line| &mut line.invoiced_at),
+];
+
+/// Some transactions of an account, in the order of their ids; those that have a record.
+pub(super) async fn read(tx: &mut Tx, wanted: Wanted<'_>) -> Result<Vec<Stored>, WarehouseError> {
+    let lines = if wanted.locked {
+        concat!(include_str!("sql/stored_lines.sql"), "FOR UPDATE")
+    } else {
+        include_str!("sql/stored_lines.sql")
+    };
+    let lines = statement::query(lines)
+        .bind(wanted.source.as_str())
+        .bind(wanted.account)
+        .bind(wanted.ids)
+        .fetch_all(&mut **tx)
+        .await?;
+    let records = statement::query(include_str!("sql/stored_records.sql"))
+        .bind(wanted.source.as_str())
+        .bind(wanted.account)
+        .bind(wanted.ids)
+        .fetch_all(&mut **tx)
+        .await?;
+    let mut all: Vec<Stored> = Vec::new();
+    for row in lines {
+        let (id, partition): (&str, &str) = (row.try_get("source_transaction_id")?, row.try_get("partition")?);
+        let partition = if partition == "-" { Partition::whole() } else { Partition::contract(partition) };
+        let stream = StreamId::new(wanted.source, wanted.account, partition);
+        let line = StoredLine { line: line(&row)?, is_missing: row.try_get("is_missing")? };
+        // Those of one id stand together; of several streams, one beside the other.
+        let of_it = all.iter_mut().rev().take_while(|stored| stored.id == id).find(|stored| stored.stream == stream);
+        match of_it {
+            Some(stored) => stored.lines.push(line),
+            None => all.push(Stored { stream, id: id.to_owned(), records: Vec::new(), lines: vec![line] }),
+        }
+    }
+    let whole = wanted.source.record_is_whole_transaction();
+    // The database's order of texts is its own.
+    let mut first = FxHashMap::default();
+    for (at, stored) in all.iter().enumerate() {
+        first.entry(stored.id.clone()).or_insert(at);
+    }
+    for row in records {
+        let (id, line_id): (&str, String) = (row.try_get(0)?, row.try_get(1)?);
+        let from = first.get(id).copied().unwrap_or(all.len());
+        let of_it = all[from..].iter_mut().take_while(|stored| stored.id == id);
+        let mut has_line = of_it.filter(|stored| whole || stored.lines.iter().any(|l| l.line.line_id == line_id));
+        if let Some(stored) = has_line.next() {
+            let raw = row.try_get::<String, _>(2)?.into_boxed_str();
+            stored.records.push(StoredRecord { line_id, raw, normalizer: row.try_get(3)? });
+        }
+    }
+    all.retain(|stored| !stored.records.is_empty());
+    Ok(all)
+}
+
+fn line(row: &PgRow) -> Result<Line, WarehouseError> {
+    let kind: &str = row.try_get("kind")?;
+    let state: &str = row.try_get("state")?;
+    let kind = Kind::ALL.iter().find(|known| known.as_str() == kind).ok_or_else(|| unknown("kind"))?;
+    let state = State::ALL.iter().find(|known| known.as_str() == state).ok_or_else(|| unknown("state"))?;
+    let mut line = Line::new(row.try_get::<String, _>("line_id")?, *kind, *state, row.try_get("occurred_at")?);
+    for (name, of) in TEXTS {
+        *of(&mut line) = row.try_get(name)?;
+    }
+    for (name, of) in AMOUNTS {
+        let amount = row.try_get::<Option<&str>, _>(name)?.map(Amount::parse).transpose();
+        *of(&mut line) = amount.map_err(|_| unknown("amount"))?.map(|(amount, _)| amount);
+    }
+    for (name, of) in TIMES {
+        *of(&mut line) = row.try_get(name)?;
+    }
+    line.odometer_km = row.try_get("odometer_km")?;
+    if let Some(unit) = row.try_get::<Option<&str>, _>("unit")? {
+        let known = Unit::ALL.iter().find(|known| known.as_str() == unit);
+        line.unit = Some(*known.ok_or_else(|| unknown("unit"))?);
+    }
+    for flag in row.try_get::<Vec<String>, _>("quality")? {
+        let known = Flag::ALL.iter().find(|known| known.as_str() == flag);
+        line.quality.insert(*known.ok_or_else(|| unknown("flag"))?);
+    }
+    Ok(line)
+}
+
+/// A word that only a later version knows.
+fn unknown(what: &str) -> WarehouseError {
+    WarehouseError::Database { code: "XX001".to_owned(), about: format!(": a {what} that this version does not know") }
+}
