@@ -1,5 +1,5 @@
 -- The image that each changed or returned line is about to lose, with the record's text when that changes, too. The columns
--- are compared one by one: taking both rows apart as jsonb and joining the parts took five times as long.
+-- are compared one by one: taking both rows apart as jsonb and joining the parts took nearly twice as long.
 INSERT INTO fuel.transaction_version
     (source, account, source_transaction_id, line_id, version, operation, changed_columns, row_before)
 SELECT
