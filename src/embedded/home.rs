@@ -18,8 +18,8 @@ use super::{account::Account, error::EmbeddedError};
 #[derive(Debug)]
 pub(super) struct Home {
     path: PathBuf,
-    /// Held, not read: the lock ends with the file.
-    _lock: File,
+    /// Held, not read; given back by [`Drop`].
+    lock: File,
     /// Last, so that it goes away after all else.
     temporary: Option<TempDir>,
 }
@@ -44,7 +44,7 @@ impl Home {
         }
         let file = File::create(&lock).map_err(EmbeddedError::file("write", &lock))?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { path, _lock: file, temporary }),
+            Ok(()) => Ok(Self { path, lock: file, temporary }),
             Err(TryLockError::WouldBlock) => Err(EmbeddedError::InUse(path)),
             Err(TryLockError::Error(source)) => Err(EmbeddedError::File { doing: "lock", path: lock, source }),
         }
@@ -116,6 +116,15 @@ impl Home {
     }
 }
 
+impl Drop for Home {
+    /// Gives the lock back by word, not by closing the file: a program that another thread is just starting has the file
+    /// open as well until it runs, and as long as that the lock would stay.
+    fn drop(&mut self) {
+        // When it fails, the lock still ends with the last who has the file open.
+        let _ = self.lock.unlock();
+    }
+}
+
 /// Gives a folder and all in it to the account, so that a cluster made by another one (an ordinary user's, now used by
 /// root) can be used. Links are given, not followed.
 fn give(path: &Path, account: &Account) -> Result<(), EmbeddedError> {
@@ -149,6 +158,16 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let first = Home::open(Some(dir.path())).unwrap();
         assert!(matches!(Home::open(Some(dir.path())), Err(EmbeddedError::InUse(_))));
+        drop(first);
+        assert!(Home::open(Some(dir.path())).is_ok());
+    }
+
+    #[test]
+    fn a_folder_is_free_at_once_also_while_another_program_is_being_started() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Home::open(Some(dir.path())).unwrap();
+        // What a child has between its fork and its exec.
+        let _inherited = first.lock.try_clone().unwrap();
         drop(first);
         assert!(Home::open(Some(dir.path())).is_ok());
     }
