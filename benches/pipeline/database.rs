@@ -66,6 +66,30 @@ impl Database {
         sqlx::query(sql).bind(at).execute(&mut self.connect().await).await.expect("a statement");
     }
 
+    /// Puts the rows that are there in again so many times, each time `days` earlier and under other ids: how many rows.
+    pub(crate) async fn again_and_again(&self, times: u64, days: i64) -> u64 {
+        if times == 0 {
+            return 0;
+        }
+        let columns = "SELECT string_agg(quote_ident(column_name), ', ' ORDER BY ordinal_position), \
+                string_agg(CASE column_name WHEN 'source_transaction_id' THEN 'source_transaction_id || ''.'' || n' \
+                    WHEN 'occurred_at' THEN format('occurred_at - n * %s * interval ''1 day''', $2) \
+                    WHEN 'seq' THEN 'nextval(''fuel.change_seq'')' \
+                    ELSE quote_ident(column_name) END, ', ' ORDER BY ordinal_position) \
+             FROM information_schema.columns WHERE table_schema = 'fuel' AND table_name = $1";
+        let mut connection = self.connect().await;
+        let mut rows = 0;
+        for table in ["record", "transaction"] {
+            let (names, values): (String, String) =
+                sqlx::query_as(columns).bind(table).bind(days).fetch_one(&mut connection).await.expect("the columns");
+            let again = format!(
+                "INSERT INTO fuel.{table} ({names}) SELECT {values} FROM fuel.{table}, generate_series(1, {times}) AS n"
+            );
+            rows = sqlx::raw_sql(AssertSqlSafe(again)).execute(&mut connection).await.expect("rows").rows_affected();
+        }
+        rows
+    }
+
     /// Nothing of what was written before is left to be written during what is measured next.
     pub(crate) async fn settle(&self) {
         sqlx::raw_sql("CHECKPOINT").execute(&mut self.connect().await).await.expect("a checkpoint");

@@ -111,8 +111,8 @@ pub struct Known {
     places: FxHashMap<Mark, u32>,
 }
 
-/// Most bytes of it: fifty thousand sales. Of a larger window some records are not known.
-pub(crate) const MOST: usize = 2 * 1024 * 1024;
+/// Most bytes of it: sixty thousand sales with UUIDs for ids. Of a larger window some records are not known.
+pub(crate) const MOST: usize = 4 * 1024 * 1024;
 
 impl Known {
     /// Nothing.
@@ -336,7 +336,7 @@ mod tests {
             kept.resize(bytes, 0);
             assert_eq!(Known::of(kept.clone(), at(KEPT_AT - 1)).is_some(), is_taken);
         }
-        for (bytes, is_full) in [(1_966_080, false), (1_966_081, true)] {
+        for (bytes, is_full) in [(3_932_160, false), (3_932_161, true)] {
             assert_eq!(Known { kept: vec![0; bytes], ..Known::nothing() }.is_full(), is_full);
         }
     }

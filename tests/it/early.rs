@@ -74,6 +74,24 @@ async fn a_window_whose_turn_never_comes_leaves_nothing() {
     assert_eq!((count(&stage, LINES).await, count(&stage, WINDOWS).await), (0, 0));
 }
 
+/// It may hold what the one before it waits for: it is taken back while that still may wait for a lock.
+#[tokio::test]
+async fn a_window_whose_turn_comes_late_is_taken_back_meanwhile_and_then_written() {
+    let stage = Stage::with(SourceKind::AlexelaCard, "lock_timeout = \"1s\"\n").await;
+    let turn = CancellationToken::new();
+    let mut next = Box::pin(stage.load_next_day_in(Some(&turn), vec![record("2", vec![line("d", 30, 2)])]));
+    for is in [true, false] {
+        tokio::select! {
+            done = &mut next => panic!("its turn has not come: {done:?}"),
+            () = copied(&stage, is) => {}
+        }
+    }
+    assert_eq!((count(&stage, LINES).await, count(&stage, WINDOWS).await), (0, 0));
+    turn.cancel();
+    assert_eq!(next.await.unwrap(), Counts { fetched: 1, inserted: 1, ..Counts::default() });
+    assert_eq!((count(&stage, LINES).await, count(&stage, WINDOWS).await), (1, 1));
+}
+
 #[tokio::test]
 async fn a_window_of_which_the_table_has_something_waits_for_its_turn_without_a_lock() {
     let stage = Stage::new(SourceKind::AlexelaCard).await;

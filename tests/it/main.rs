@@ -26,6 +26,7 @@ mod known;
 mod lease;
 #[cfg(test)]
 mod load;
+mod meeting;
 #[cfg(test)]
 mod metrics;
 #[cfg(test)]
