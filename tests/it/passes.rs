@@ -185,3 +185,33 @@ async fn while_new_windows_wait_to_be_written_two_at_a_time_the_next_one_is_read
     assert!(asked() > 4, "{} windows", asked());
     fleet.is_the_truth().await;
 }
+
+/// The second one is copied already, or about to be: it is taken back, and its turn comes in the next pass.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_while_two_windows_are_being_written_leaves_the_second_one_to_the_next_pass() {
+    let mut fleet = Fleet::new(800, |_| {}).await;
+    fleet.config.sync.workers = 8;
+    let mut other = fleet.database.connect().await;
+    sqlx::raw_sql("BEGIN; LOCK TABLE fuel.transaction IN SHARE MODE").execute(&mut other).await.unwrap();
+    let (process, stop) = (fleet.process(), CancellationToken::new());
+    let passing = tokio::spawn({
+        let stop = stop.clone();
+        async move { process.pass(&stop).await }
+    });
+    let asked = || fleet.sandbox.requests().count("/EvTransactions");
+    until("three windows are read", || asked() >= 3).await;
+    stop.cancel();
+    sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
+    let pass = ends("the pass", passing).await.unwrap();
+    assert_eq!(pass.outcome, Outcome::Stopped, "{pass:#?}");
+    let most: Option<i64> = sqlx::query_scalar(
+        "SELECT max(windows) FROM (SELECT count(*) AS windows FROM fuel.sync_window WHERE read_through IS NOT NULL \
+         GROUP BY source, account, partition) AS streams",
+    )
+    .fetch_one(&fleet.pool)
+    .await
+    .unwrap();
+    assert!(most.unwrap_or(0) <= 1, "{most:?} windows of a stream were written after the stop");
+    assert_eq!(fleet.pass().await.outcome, Outcome::Ok);
+    fleet.is_the_truth().await;
+}
