@@ -94,6 +94,7 @@ impl App {
             self.accounts(selected),
             Arc::clone(&self.owner),
             Arc::new(Progress::default()),
+            Arc::clone(&self.clock),
         );
         passes.forgotten = self.forgotten.clone();
         passes

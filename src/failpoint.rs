@@ -86,6 +86,8 @@ pub enum Bug {
     Deaf,
     /// `leaks`: requests and answers are logged as they are.
     LoudLog,
+    /// `tests/it/systemd.rs`: a pass that none of its deadlines ends.
+    StuckPass,
 }
 
 /// Ends the process as SIGKILL does if this is the point, and the time, at which it should.

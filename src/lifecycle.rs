@@ -5,6 +5,8 @@
 //! A supervised task that ends before it was asked to stops the process, too, and within the same limit: half a daemon is
 //! worse than none, because nobody restarts it.
 
+mod systemd;
+
 use std::{
     fmt::Display,
     io,
@@ -18,6 +20,7 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use self::systemd::tell;
 use crate::{
     cli::Exit,
     failpoint::{Bug, planted},
@@ -220,7 +223,7 @@ impl Lifecycle {
         lock(&self.0.why).get_or_insert(reason);
         if !self.0.soft.is_cancelled() {
             self.0.soft.cancel();
-            tell(&[NotifyState::Stopping]);
+            tell(&[NotifyState::Stopping, NotifyState::Status("stopping: what is being written is finished")]);
         }
     }
 
@@ -262,21 +265,36 @@ impl Lifecycle {
         }
     }
 
-    /// Tells systemd that the service is up. Does nothing elsewhere.
-    pub fn ready(&self) {
-        tell(&[NotifyState::Ready]);
+    /// Tells systemd that the service is up, and what it does. Does nothing elsewhere.
+    pub fn ready(&self, doing: &str) {
+        tell(&[NotifyState::Ready, NotifyState::Status(doing)]);
     }
 
-    /// Tells systemd's watchdog regularly that the process works, as long as `alive` says so. Does nothing where no
-    /// watchdog is set.
-    pub fn feed_watchdog(&self, alive: impl Fn() -> bool + Send + 'static) {
-        let Some(period) = sd_notify::watchdog_enabled() else { return };
+    /// Tells systemd's watchdog, three times in its period, that the process makes progress; as long as there is a
+    /// `standstill`, it is told nothing but why, and systemd starts the service again. Does nothing where no watchdog is set.
+    pub fn feed_watchdog(&self, doing: String, standstill: impl Fn() -> Option<String> + Send + 'static) {
+        let Some(period) = systemd::watchdog() else { return };
         let token = self.token();
         self.supervise("watchdog", async move {
+            let mut fed = true;
             while !token.is_cancelled() {
-                if alive() {
-                    tell(&[NotifyState::Watchdog]);
+                let standstill = standstill();
+                match &standstill {
+                    None if fed => tell(&[NotifyState::Watchdog]),
+                    None => {
+                        tracing::info!("the process makes progress again; the watchdog is fed again");
+                        tell(&[NotifyState::Watchdog, NotifyState::Status(&doing)]);
+                    }
+                    Some(standstill) if fed => {
+                        tracing::error!(
+                            standstill,
+                            "no progress: the watchdog is not fed, and systemd will start the service again"
+                        );
+                        tell(&[NotifyState::Status(&format!("no progress: {standstill}"))]);
+                    }
+                    Some(_) => {}
                 }
+                fed = standstill.is_none();
                 tokio::select! {
                     () = tokio::time::sleep(period / 3) => {}
                     () = token.cancelled() => {}
@@ -284,12 +302,6 @@ impl Lifecycle {
             }
             Ok::<_, std::convert::Infallible>(())
         });
-    }
-}
-
-fn tell(state: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(state) {
-        tracing::warn!(%error, "systemd cannot be told how the service is");
     }
 }
 

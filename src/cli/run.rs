@@ -23,7 +23,7 @@ use crate::{
         page::{Book, Cadence, Cadences},
         picture::Camera,
     },
-    sync::{daemon, doorbell::Doorbell, pass::Passes},
+    sync::{daemon, doorbell::Doorbell, pass::Passes, watch::Vitals},
     warehouse::Warehouse,
 };
 
@@ -66,7 +66,7 @@ pub(super) async fn serve(
         .await
         .map_err(|e| Failure::unexpected("the scheduler cannot be started", e))?;
     let camera = camera(app, warehouse, Some(passes));
-    let pulse = doorbell.pulse();
+    let vitals = Vitals::new(doorbell.pulse(), Arc::clone(&passes.watch));
     let meter = Meter::new(warehouse.clone(), Arc::clone(&app.clock), Arc::clone(passes));
     let probing = meter.clone();
     let state = StatusState::new(
@@ -82,15 +82,17 @@ pub(super) async fn serve(
             let meter = probing.clone();
             async move { meter.database().await }
         },
-        pulse.clone(),
+        vitals.clone(),
     )
     .with_book(Book::new(warehouse.clone(), Arc::clone(&app.clock), cadences(app)));
     let address = listener.local_addr().map_or_else(|_| app.config.server.listen.to_string(), |at| at.to_string());
     life.supervise("status server", status::serve(listener, state, life.token()));
     life.supervise("daemon", daemon::run(Arc::clone(passes), bells, Arc::clone(&app.host), life.token()));
-    life.feed_watchdog(move || pulse.too_silent().is_none());
-    life.ready();
-    tracing::info!(accounts = passes.accounts.len(), page = %format!("http://{address}/"), "fuelsync is running");
+    let page = format!("http://{address}/");
+    let doing = format!("reading {} account(s); status page {page}", passes.accounts.len());
+    life.feed_watchdog(doing.clone(), move || vitals.standstill().map(|standstill| standstill.to_string()));
+    life.ready(&doing);
+    tracing::info!(accounts = passes.accounts.len(), page = %page, "fuelsync is running");
     life.stopping().await;
     // Whatever keeps a bell from ending keeps the process no longer than its other tasks.
     if tokio::time::timeout(GRACE, doorbell.stopped()).await.is_err() {

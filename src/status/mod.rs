@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 pub use view::{DatabaseView, LineCount, StreamView, View};
 
 use self::meter::Reading;
-use crate::sync::doorbell::Pulse;
+use crate::sync::watch::Vitals;
 
 /// A picture is given up after this, so that a hanging database does not hang its observers.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -49,7 +49,7 @@ pub struct StatusState {
     picture: Look<View>,
     reading: Look<Reading>,
     database: Look<DatabaseView>,
-    pulse: Pulse,
+    vitals: Vitals,
     /// One picture at a time: watchers must not take the connections that the work needs.
     turn: Arc<Mutex<()>>,
     /// What the pages are filled from beyond the picture; none: they show the picture alone.
@@ -58,12 +58,12 @@ pub struct StatusState {
 
 impl StatusState {
     /// A server that shows a `picture` on the page and under `/api/status`, a `reading` as metrics, and what of the
-    /// `database` decides on `/readyz`; `pulse` decides on `/healthz`.
+    /// `database` decides on `/readyz`; `vitals` decide on `/healthz`.
     pub fn new<P, R, D>(
         picture: impl Fn() -> P + Send + Sync + 'static,
         reading: impl Fn() -> R + Send + Sync + 'static,
         database: impl Fn() -> D + Send + Sync + 'static,
-        pulse: Pulse,
+        vitals: Vitals,
     ) -> Self
     where
         P: Future<Output = View> + Send + 'static,
@@ -74,7 +74,7 @@ impl StatusState {
             picture: Arc::new(move || Box::pin(picture())),
             reading: Arc::new(move || Box::pin(reading())),
             database: Arc::new(move || Box::pin(database())),
-            pulse,
+            vitals,
             turn: Arc::new(Mutex::new(())),
             book: None,
         }
@@ -97,7 +97,7 @@ impl StatusState {
 
 impl fmt::Debug for StatusState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StatusState").field("pulse", &self.pulse).finish_non_exhaustive()
+        f.debug_struct("StatusState").field("vitals", &self.vitals).finish_non_exhaustive()
     }
 }
 
@@ -135,18 +135,16 @@ async fn api(State(state): State<StatusState>) -> Result<Json<View>, Unavailable
 /// Always an answer: what this process counts is told without the database, too.
 async fn prometheus(State(state): State<StatusState>) -> Response {
     let reading = (state.reading)().await;
-    let text = metrics::render(&reading, state.pulse.too_silent().is_none());
+    let text = metrics::render(&reading, state.vitals.standstill().is_none());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
-/// The process lives and its scheduler ticks. The database is no part of it: a restart does not mend a database.
+/// The process lives: its scheduler ticks, and nothing is stuck beyond its own deadline. The database is no part of it: a
+/// restart does not mend a database.
 async fn healthz(State(state): State<StatusState>) -> (StatusCode, String) {
-    match state.pulse.too_silent() {
+    match state.vitals.standstill() {
         None => (StatusCode::OK, "ok\n".to_owned()),
-        Some(silent) => {
-            let said = format!("the scheduler has been silent for {} s; restart the process\n", silent.as_secs());
-            (StatusCode::SERVICE_UNAVAILABLE, said)
-        }
+        Some(fault) => (StatusCode::SERVICE_UNAVAILABLE, format!("{fault}; restart the process\n")),
     }
 }
 

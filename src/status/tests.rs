@@ -11,6 +11,7 @@ use super::*;
 use crate::{
     clock::SystemClock,
     domain::{Partition, SourceKind},
+    sync::{doorbell::Pulse, watch::Watch},
 };
 
 fn stream(source: SourceKind, partition: Partition) -> StreamView {
@@ -60,16 +61,21 @@ fn reading(database: DatabaseView) -> Reading {
     Reading { version: "1.2.3", started_at, database, interfaces: vec![] }
 }
 
-async fn serving(view: View) -> (SocketAddr, CancellationToken, tokio::task::JoinHandle<std::io::Result<()>>) {
+type Serving = (SocketAddr, CancellationToken, tokio::task::JoinHandle<std::io::Result<()>>);
+
+async fn serving(view: View) -> Serving {
+    serving_with(view, Arc::new(Watch::new(Arc::new(SystemClock)))).await
+}
+
+async fn serving_with(view: View, watch: Arc<Watch>) -> Serving {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let pulse = Pulse::without_bells(Arc::new(SystemClock));
     let (database, probed) = (view.database.clone(), view.database.clone());
     let state = StatusState::new(
         move || std::future::ready(view.clone()),
         move || std::future::ready(reading(database.clone())),
         move || std::future::ready(probed.clone()),
-        pulse,
+        Vitals::new(Pulse::without_bells(Arc::new(SystemClock)), watch),
     );
     let stop = CancellationToken::new();
     (address, stop.clone(), tokio::spawn(serve(listener, state, stop)))
@@ -189,6 +195,20 @@ async fn without_its_database_the_process_is_alive_and_not_ready() {
     assert_eq!((status, body.as_str()), (503, "the database cannot be reached: connection refused\n"));
     assert!(get_from(address, "/metrics").await.2.contains("\nfuelsync_database_up 0\n"));
     assert!(get_from(address, "/").await.2.contains("connection refused"));
+}
+
+#[tokio::test]
+async fn a_process_in_which_something_is_stuck_is_not_healthy() {
+    let watch = Arc::new(Watch::new(Arc::new(SystemClock)));
+    let (address, ..) = serving_with(view(), Arc::clone(&watch)).await;
+    let late = watch.begin("the pass", "alexela_card/north/1", Duration::ZERO);
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    let (status, _, body) = get_from(address, "/healthz").await;
+    assert_eq!(status, 503);
+    assert_eq!(body, "the pass of alexela_card/north/1 should have been over for 0 s; restart the process\n");
+    assert!(get_from(address, "/metrics").await.2.contains("\nfuelsync_healthy 0\n"));
+    drop(late);
+    assert_eq!(get_from(address, "/healthz").await.0, 200);
 }
 
 #[tokio::test]

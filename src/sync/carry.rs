@@ -5,7 +5,7 @@
 //! moreover be copied while the one before it is still being written, for the database is what a first load waits for; it
 //! is committed in its turn, and where anything but copying would be needed, or the one before it fails, nothing of it is.
 
-use std::{collections::VecDeque, panic::resume_unwind, pin::Pin};
+use std::{collections::VecDeque, panic::resume_unwind, pin::Pin, time::Duration};
 
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, stream::FuturesOrdered};
@@ -17,6 +17,7 @@ use super::{
     plan::{Plan, Read},
     stream::Reader,
     summary::StreamSummary,
+    watch::UnderWay,
     window::{self, Disposition, Fetched, Hold, WindowDone, WindowError, Windows},
 };
 use crate::{
@@ -105,6 +106,8 @@ impl Reader {
         let (mut begun, mut asked) = (0, 0);
         // The reads before the first were asked for beside another one, those before the second are asked for alone.
         let (mut beside, mut alone) = (0, 0);
+        // Held while the first of what is being written is.
+        let mut under_way = None;
         while begun < reads.len() || !writing.is_empty() {
             if stop.is_cancelled() && writing.is_empty() {
                 return Err(WindowError::Stopped);
@@ -123,6 +126,7 @@ impl Reader {
             {
                 let (read, turn) = (&reads[begun], CancellationToken::new());
                 if writing.is_empty() {
+                    drop(under_way.replace(self.writing(stream)));
                     turn.cancel();
                 }
                 let (leaves_room, is_news) = (next.leaves_room(), is_news(read, &next));
@@ -168,7 +172,10 @@ impl Reader {
                         if stop.is_cancelled() {
                             return Err(WindowError::Stopped);
                         }
+                        drop(under_way.replace(self.writing(stream)));
                         next.turn.cancel();
+                    } else {
+                        drop(under_way.take());
                     }
                 }
                 Some(next) = reading.next(), if !reading.is_empty() => ready.push_back(next),
@@ -188,7 +195,11 @@ impl Reader {
         stop: &CancellationToken,
     ) -> impl Future<Output = Asked> + Send + use<> {
         let (reader, stream, lease, stop) = (self.clone(), stream.clone(), lease.clone(), stop.clone());
-        let asking = async move { reader.ask(&stream, &read, &lease, &stop).await };
+        let asking = async move {
+            let limit = reader.in_windows(2);
+            let _under_way = reader.watch.begin("the reading of a window", &stream, limit);
+            reader.ask(&stream, &read, &lease, &stop).await
+        };
         let task = AbortOnDropHandle::new(tokio::spawn(asking.in_current_span()));
         async move {
             match task.await.map_err(tokio::task::JoinError::try_into_panic) {
@@ -198,6 +209,17 @@ impl Reader {
                 Err(Err(_)) => std::future::pending().await,
             }
         }
+    }
+
+    /// The window whose turn it is begins to be written: written, or where what was read does not do, read in full and
+    /// written.
+    fn writing(&self, stream: &StreamId) -> UnderWay {
+        self.watch.begin("the writing of a window", stream, self.in_windows(3))
+    }
+
+    /// So many times as long as a window may take, and what is asked of the database beside it.
+    fn in_windows(&self, times: u32) -> Duration {
+        self.settings.window_timeout.saturating_mul(times).saturating_add(self.warehouse.patience() * 6)
     }
 
     async fn ask(&self, stream: &StreamId, read: &Read, lease: &Lease, stop: &CancellationToken) -> Asked {

@@ -138,6 +138,7 @@ impl Worker {
             if stop.is_cancelled() {
                 return;
             }
+            let _under_way = self.passes.watch.begin("the pass", &self.stream, self.passes.longest_turn());
             let run = self.passes.warehouse.begin_run("run", &self.host).await;
             let summary = self.reader.pass(&self.stream, &stop).await;
             self.passes.remember(&summary);

@@ -4,7 +4,7 @@
 //! stream under its lease; [`pass`] does that for all streams of all accounts; [`backfill`] loads history beside it;
 //! [`daemon`] repeats passes when [`doorbell`] rings; [`replay`] normalizes what is in quarantine again; [`verify`] reads a
 //! stretch once more and compares; [`prove`] makes the completeness certificate of a stretch; [`forget`] takes a person out of
-//! all that is stored, [`remap`] normalizes all of it again; [`tally`] counts for `/metrics`.
+//! all that is stored, [`remap`] normalizes all of it again; [`tally`] counts for `/metrics`, [`watch`] knows what is under way.
 
 pub mod backfill;
 mod carry;
@@ -22,4 +22,5 @@ pub mod stream;
 pub mod summary;
 pub mod tally;
 pub mod verify;
+pub mod watch;
 pub mod window;

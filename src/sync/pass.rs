@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use chrono::{DateTime, Utc};
@@ -16,8 +17,10 @@ use super::{
     stream::Reader,
     summary::{Progress, StreamOutcome, StreamSummary, Summary},
     tally::Tallies,
+    watch::{UnderWay, Watch},
 };
 use crate::{
+    clock::Clock,
     config,
     domain::{Grid, Partition, SourceKind, StreamId},
     http::HttpError,
@@ -61,6 +64,8 @@ pub struct Passes {
     pub tallies: Arc<Tallies>,
     /// Who is forgotten, as the sources' normalizing heeds it.
     pub forgotten: Forgotten,
+    /// What is under way, for who asks whether the process still does its work.
+    pub watch: Arc<Watch>,
     /// What is not enabled: not asked again until the next start.
     off: Mutex<HashSet<StreamId>>,
 }
@@ -82,13 +87,14 @@ impl Passes {
         accounts: Vec<Account>,
         owner: Arc<str>,
         progress: Arc<Progress>,
+        clock: Arc<dyn Clock>,
     ) -> Self {
         let interfaces = accounts
             .iter()
             .flat_map(|account| account.kinds.iter().map(|kind| (*kind, account.source.account().to_owned())));
         let tallies = Arc::new(Tallies::new(interfaces));
-        let forgotten = Forgotten::default();
-        Self { warehouse, settings, accounts, owner, progress, tallies, forgotten, off: Mutex::default() }
+        let (forgotten, watch) = (Forgotten::default(), Arc::new(Watch::new(clock)));
+        Self { warehouse, settings, accounts, owner, progress, tallies, forgotten, watch, off: Mutex::default() }
     }
 
     /// What reads the streams of an account.
@@ -103,7 +109,13 @@ impl Passes {
             progress: Arc::clone(&self.progress),
             tallies: Arc::clone(&self.tallies),
             forgotten: self.forgotten.clone(),
+            watch: Arc::clone(&self.watch),
         }
+    }
+
+    /// When a turn of a stream's worker is over: a pass, and what is asked of the database before and after it.
+    pub fn longest_turn(&self) -> Duration {
+        self.settings.pass_timeout.saturating_add(self.warehouse.patience() * 6)
     }
 
     /// One round. Never fails: what fails is in the summary.
@@ -174,6 +186,9 @@ impl Passes {
         let mut discovered = Discovered::default();
         for kind in &account.kinds {
             let whole = StreamId::new(*kind, account.source.account(), Partition::whole());
+            let patience = self.warehouse.patience() * 2;
+            let limit = self.settings.window_timeout.saturating_add(patience);
+            let under_way = self.watch.begin("the list of contracts", &whole, limit);
             let listed = tokio::select! {
                 listed = self.listed(account, *kind) => listed,
                 () = stop.cancelled() => {
@@ -194,7 +209,7 @@ impl Passes {
                 Ok(partitions) => {
                     let listed: BTreeSet<_> = partitions.into_iter().collect();
                     if account.contracts.is_empty() {
-                        self.withdraw(*kind, account, &listed, &known, &mut discovered).await;
+                        self.withdraw(account, &whole, (&listed, known.as_slice()), &under_way, &mut discovered).await;
                     }
                     let streams =
                         listed.into_iter().map(|partition| StreamId::new(*kind, account.source.account(), partition));
@@ -206,6 +221,7 @@ impl Passes {
                         partition.contract_no().is_some() && outcome.as_deref() != Some("withdrawn")
                     });
                     for (partition, _) in known_to_be_read {
+                        under_way.goes_on(patience);
                         let stream = StreamId::new(*kind, account.source.account(), partition.clone());
                         let why = format!("the list of contracts could not be had: {error}");
                         if let Err(error) = self.warehouse.note_pass(&stream, None, unlisted_end(&error, &why)).await {
@@ -238,16 +254,17 @@ impl Passes {
     /// Contracts that have a checkpoint and are no longer listed: their rows stay as they are, and their stream says so.
     async fn withdraw(
         &self,
-        kind: SourceKind,
         account: &Account,
-        listed: &BTreeSet<Partition>,
-        known: &[(Partition, Option<String>)],
+        whole: &StreamId,
+        (listed, known): (&BTreeSet<Partition>, &[(Partition, Option<String>)]),
+        under_way: &UnderWay,
         discovered: &mut Discovered,
     ) {
         for (partition, outcome) in
             known.iter().filter(|(partition, _)| partition.contract_no().is_some() && !listed.contains(partition))
         {
-            let stream = StreamId::new(kind, account.source.account(), partition.clone());
+            under_way.goes_on(self.warehouse.patience() * 2);
+            let stream = StreamId::new(whole.source, account.source.account(), partition.clone());
             let why = "the vendor no longer lists this contract; its rows stay as they are";
             if outcome.as_deref() != Some("withdrawn") {
                 tracing::warn!(stream = %stream, "the vendor no longer lists this contract; its rows stay as they are, nothing is marked missing");

@@ -11,12 +11,13 @@ use super::{
     plan::{self, Plan, Rules, Standing},
     summary::{Progress, StreamOutcome, StreamSummary},
     tally::Tallies,
+    watch::Watch,
     window::WindowError,
 };
 use crate::{
     config,
     domain::{Grid, SourceKind, StreamId, Window},
-    failpoint::{Point, reached},
+    failpoint::{Bug, Point, planted, reached},
     privacy::Forgotten,
     source::Source,
     warehouse::{
@@ -65,6 +66,8 @@ pub struct Reader {
     pub tallies: Arc<Tallies>,
     /// Who is forgotten, as the source's normalizing heeds it.
     pub forgotten: Forgotten,
+    /// What is under way in this process.
+    pub watch: Arc<Watch>,
 }
 
 impl Reader {
@@ -83,6 +86,10 @@ impl Reader {
     /// Does what is due for a stream. Never fails: what fails is said in the summary, in `status` and in the log.
     #[tracing::instrument(skip_all, fields(stream = %stream))]
     pub async fn pass(&self, stream: &StreamId, stop: &CancellationToken) -> StreamSummary {
+        if planted(Bug::StuckPass) {
+            // The deliberate fault: no deadline of this pass ends it.
+            return std::future::pending().await;
+        }
         let mut summary = StreamSummary::new(stream.clone());
         let limit = self.settings.pass_timeout;
         let worked = tokio::time::timeout(limit, self.under_lease(stream, &mut summary, stop))

@@ -30,6 +30,11 @@ const TRIES: u32 = 3;
 const SLACK: Duration = Duration::from_millis(500);
 
 impl Warehouse {
+    /// When a short transaction is over, whatever the database does.
+    pub fn patience(&self) -> Duration {
+        self.limits.statement.saturating_add(SLACK)
+    }
+
     /// Begins a transaction whose statements may take `limit` each.
     pub(crate) async fn begin(&self, limit: Duration) -> Result<Tx, WarehouseError> {
         let mut tx = Tx { connection: Some(self.pool().acquire().await?) };

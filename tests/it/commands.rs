@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 use sqlx::PgPool;
 
-use crate::support::{Fuelsync, TestDatabase, ends, until};
+use crate::support::{self, Fuelsync, TestDatabase, ends, until};
 
 struct Shop {
     database: TestDatabase,
@@ -360,7 +360,7 @@ async fn the_daemon_reads_serves_its_page_and_stops_with_0() {
     let mut running = shop.call(["run", "--log-format", "json"]).spawn();
     let said = running.says("fuelsync is running").await;
     let page = said.split("http://127.0.0.1:").nth(1).and_then(|rest| rest.split('/').next()).unwrap().to_owned();
-    let get = async |path: &str| fetch(&format!("127.0.0.1:{page}"), path).await;
+    let get = async |path: &str| support::get(&format!("127.0.0.1:{page}"), path).await;
     assert!(get("/healthz").await.starts_with("HTTP/1.1 200"));
     assert!(get("/readyz").await.starts_with("HTTP/1.1 200"));
     let pool = shop.pool().await;
@@ -386,19 +386,6 @@ async fn the_daemon_reads_serves_its_page_and_stops_with_0() {
         .await
         .unwrap();
     assert_eq!(held, 0, "the leases are given back");
-}
-
-/// One GET, as bytes on a socket; the whole answer.
-async fn fetch(address: &str, path: &str) -> String {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
-    socket
-        .write_all(format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())
-        .await
-        .unwrap();
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).await.unwrap();
-    answer
 }
 
 #[tokio::test(flavor = "multi_thread")]

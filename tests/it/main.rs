@@ -50,6 +50,8 @@ mod replay;
 #[cfg(test)]
 mod replay_counts;
 #[cfg(test)]
+mod systemd;
+#[cfg(test)]
 mod verify;
 #[cfg(test)]
 mod views;

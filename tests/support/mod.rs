@@ -33,3 +33,16 @@ pub(crate) async fn ends<T>(what: &str, work: impl Future<Output = T>) -> T {
     };
     done
 }
+
+/// One GET, as bytes on a socket; the whole answer.
+pub(crate) async fn get(address: &str, path: &str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+    socket
+        .write_all(format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())
+        .await
+        .unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    answer
+}

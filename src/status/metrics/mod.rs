@@ -63,7 +63,10 @@ pub fn render(reading: &Reading, healthy: bool) -> String {
     document.family("build_info", Kind::Gauge, "The version that runs.").sample(&[("version", reading.version)], 1);
     let started_at = reading.started_at.timestamp();
     one(&mut document.family("start_timestamp_seconds", Kind::Gauge, "When this process started."), started_at);
-    one(&mut document.family("healthy", Kind::Gauge, "Whether the scheduler ticks."), i64::from(healthy));
+    one(
+        &mut document.family("healthy", Kind::Gauge, "Whether the scheduler ticks and nothing is stuck."),
+        i64::from(healthy),
+    );
     let up = i64::from(database.reachable);
     one(&mut document.family("database_up", Kind::Gauge, "Whether the database answers this process."), up);
     let ready = i64::from(database.is_ready());
