@@ -1,4 +1,4 @@
-//! Logs: to standard error, for people on a terminal, as JSON lines for machines.
+//! Logs: to standard error, for people on a terminal, as JSON lines for machines, each with its priority for the journal.
 //!
 //! What the program itself says is chosen with `-v`, `-q` and `RUST_LOG`. What its dependencies say has a ceiling that
 //! none of these lifts: at DEBUG and TRACE HTTP and TLS libraries print headers, and database drivers print statements
@@ -6,7 +6,7 @@
 
 use std::io::{self, Write};
 
-use tracing::{Level, Subscriber, level_filters::LevelFilter};
+use tracing::{Level, Metadata, Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
     EnvFilter, Layer, filter::Targets, fmt::MakeWriter, layer::SubscriberExt, registry::LookupSpan,
     util::SubscriberInitExt,
@@ -21,6 +21,8 @@ pub enum LogFormat {
     Human,
     /// One JSON object a line.
     Json,
+    /// The same, each line with its priority before it, for systemd's journal.
+    Journal,
 }
 
 /// How the program logs.
@@ -32,6 +34,8 @@ pub struct Logging {
     pub verbosity: i16,
     /// Whether the terminal wants colours.
     pub colour: bool,
+    /// Whether each line begins with its priority, whatever its format: standard error is the journal's.
+    pub priorities: bool,
 }
 
 impl Logging {
@@ -71,13 +75,14 @@ impl Logging {
         S: Subscriber + for<'a> LookupSpan<'a>,
         W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
     {
-        let lines = tracing_subscriber::fmt::layer().with_writer(writer);
+        let priorities = self.priorities;
+        let lines = tracing_subscriber::fmt::layer().with_writer(Prioritizing { writer, priorities });
         // Filters of the whole registry, not of the layer: a layer's own filter forgets to clear its verdict when a
         // dependency only asks whether it may log, and then swallows the next event of that thread.
         let filters = ceiling().and_then(filter);
         match self.format {
             LogFormat::Human => filters.and_then(lines.with_ansi(self.colour).with_target(false)).boxed(),
-            LogFormat::Json => {
+            LogFormat::Json | LogFormat::Journal => {
                 let lines = lines.json().flatten_event(true).with_current_span(true).with_span_list(false);
                 filters.and_then(lines).boxed()
             }
@@ -94,6 +99,65 @@ fn ceiling() -> Targets {
         .with_targets(quiet.map(|target| (target, Level::WARN)))
         // Statements, also the slow ones that sqlx warns of; the warehouse times its own.
         .with_target("sqlx::query", LevelFilter::OFF)
+}
+
+/// Whether standard error is the journal's, by what `JOURNAL_STREAM` says: device and inode, as systemd.exec(5) has it. A
+/// variable that was inherited and a standard error that was sent elsewhere do not agree.
+pub fn is_the_journal(stream: Option<&str>) -> bool {
+    let here = nix::sys::stat::fstat(io::stderr()).map(|it| format!("{}:{}", it.st_dev, it.st_ino));
+    stream.is_some_and(|stream| here.is_ok_and(|here| here == stream))
+}
+
+/// What stands before a line of this level, as sd-daemon(3) says: the journal takes it off and keeps it as the priority.
+pub const fn priority(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "<3>",
+        Level::WARN => "<4>",
+        Level::INFO => "<6>",
+        Level::DEBUG | Level::TRACE => "<7>",
+    }
+}
+
+/// Writes where `writer` does, with the event's priority before each line, if they are asked for.
+struct Prioritizing<W> {
+    writer: W,
+    priorities: bool,
+}
+
+/// One event's lines.
+struct Prioritized<W> {
+    writer: W,
+    priority: Option<&'static str>,
+}
+
+impl<'w, W: MakeWriter<'w>> MakeWriter<'w> for Prioritizing<W> {
+    type Writer = Prioritized<W::Writer>;
+
+    fn make_writer(&'w self) -> Self::Writer {
+        Prioritized { writer: self.writer.make_writer(), priority: None }
+    }
+
+    fn make_writer_for(&'w self, event: &Metadata<'_>) -> Self::Writer {
+        let priority = self.priorities.then(|| priority(*event.level()));
+        Prioritized { writer: self.writer.make_writer_for(event), priority }
+    }
+}
+
+impl<W: Write> Write for Prioritized<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Some(priority) = self.priority else { return self.writer.write(bytes) };
+        self.writer.write_all(&with_priority(priority, bytes))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+/// The journal makes an entry of each line, so each has its own.
+pub fn with_priority(priority: &str, text: &[u8]) -> Vec<u8> {
+    text.split_inclusive(|byte| *byte == b'\n').flat_map(|line| [priority.as_bytes(), line].concat()).collect()
 }
 
 /// Standard error, around the progress bars.
@@ -150,7 +214,7 @@ mod tests {
         String::from_utf8(bytes).expect("UTF-8")
     }
 
-    const HUMAN: Logging = Logging { format: LogFormat::Human, verbosity: 0, colour: false };
+    const HUMAN: Logging = Logging { format: LogFormat::Human, verbosity: 0, colour: false, priorities: false };
 
     fn everybody_says_everything() {
         tracing::trace!(target: "fuelsync::sync", "own trace");
@@ -205,5 +269,53 @@ mod tests {
         assert_eq!(line["message"], "window committed");
         assert_eq!(line["rows"], 3);
         assert_eq!(line["span"]["source"], "hecone");
+    }
+
+    fn every_level() {
+        tracing::error!(target: "fuelsync::sync", "lost");
+        tracing::warn!(target: "fuelsync::sync", "odd");
+        tracing::info!(target: "fuelsync::sync", "done");
+        tracing::debug!(target: "fuelsync::sync", "asked");
+        tracing::trace!(target: "fuelsync::sync", "seen");
+    }
+
+    #[test]
+    fn the_journal_gets_each_lines_priority_and_behind_it_one_object() {
+        let journal = Logging { format: LogFormat::Journal, verbosity: 2, priorities: true, ..HUMAN };
+        let json = Logging { format: LogFormat::Json, verbosity: 2, priorities: true, ..HUMAN };
+        for logging in [journal, json] {
+            let said = logged(logging, None, every_level);
+            let lines: Vec<_> = said.lines().collect();
+            assert_eq!(lines.len(), 5, "{said}");
+            let expected = [("<3>", "ERROR"), ("<4>", "WARN"), ("<6>", "INFO"), ("<7>", "DEBUG"), ("<7>", "TRACE")];
+            for (line, (priority, level)) in lines.into_iter().zip(expected) {
+                let object = line.strip_prefix(priority).unwrap_or_else(|| panic!("{priority} before {line}"));
+                let object: serde_json::Value = serde_json::from_str(object).expect("one object");
+                assert_eq!(object["level"], level);
+            }
+        }
+    }
+
+    #[test]
+    fn a_priority_stands_before_each_line_of_an_event_and_only_where_it_is_asked_for() {
+        let many = || tracing::warn!(target: "fuelsync::sync", error = %"first\nsecond", "odd");
+        let said = logged(Logging { priorities: true, ..HUMAN }, None, many);
+        assert_eq!(said.lines().count(), 2, "{said}");
+        assert!(said.lines().all(|line| line.starts_with("<4>")), "{said}");
+        for logging in [HUMAN, Logging { format: LogFormat::Json, ..HUMAN }] {
+            assert!(!logged(logging, None, many).contains("<4>"));
+        }
+    }
+
+    #[test]
+    fn the_journal_is_known_by_device_and_inode_of_standard_error() {
+        let it = nix::sys::stat::fstat(io::stderr()).expect("standard error");
+        assert!(is_the_journal(Some(&format!("{}:{}", it.st_dev, it.st_ino))));
+        for other in
+            [format!("{}:{}", it.st_dev, it.st_ino + 1), format!("{}", it.st_ino), String::new(), ":".to_owned()]
+        {
+            assert!(!is_the_journal(Some(&other)), "{other}");
+        }
+        assert!(!is_the_journal(None));
     }
 }

@@ -42,7 +42,7 @@ pub use exit::{Exit, Failure};
 
 use crate::{
     config::{Config, Faults, Loaded},
-    logging::{LogFormat, Logging},
+    logging::{LogFormat, Logging, is_the_journal},
 };
 use args::{
     BackfillArgs, BonuscardsCommand, CheckArgs, CompletionsArgs, ConfigCommand, DemoArgs, ForgetArgs, InvoicesCommand,
@@ -178,14 +178,18 @@ Exit codes:
 impl Global {
     /// Starts logging as asked.
     pub fn start_logging(&self) {
-        self.logging(io::stderr().is_terminal()).start(std::env::var("RUST_LOG").ok().as_deref());
+        let journal = is_the_journal(std::env::var("JOURNAL_STREAM").ok().as_deref());
+        let logging = self.logging(io::stderr().is_terminal(), journal);
+        output::with_priorities(logging.priorities);
+        logging.start(std::env::var("RUST_LOG").ok().as_deref());
     }
 
-    fn logging(&self, terminal: bool) -> Logging {
+    fn logging(&self, terminal: bool, journal: bool) -> Logging {
         let usual = if terminal { LogFormat::Human } else { LogFormat::Json };
         let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let verbosity = i16::from(self.verbose) - i16::from(self.quiet);
-        Logging { format: self.log_format.unwrap_or(usual), verbosity, colour }
+        let format = self.log_format.unwrap_or(usual);
+        Logging { format, verbosity, colour, priorities: journal || format == LogFormat::Journal }
     }
 
     /// The configuration; having no account is no fault.

@@ -5,12 +5,24 @@
 
 use std::{
     io::{self, IsTerminal, Write},
-    sync::OnceLock,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use indicatif::{MultiProgress, ProgressDrawTarget};
 
 use super::{Exit, Failure};
+use crate::logging;
+
+/// Whether what is said on standard error begins with a priority for the journal.
+static PRIORITIES: AtomicBool = AtomicBool::new(false);
+
+/// From now on a failure has its priority for the journal before it, or has none.
+pub fn with_priorities(wanted: bool) {
+    PRIORITIES.store(wanted, Ordering::Relaxed);
+}
 
 /// Writes a result as it is.
 pub fn result(text: &str) -> Result<(), Failure> {
@@ -39,7 +51,13 @@ pub fn say(text: &str) {
 
 /// Says why a command failed.
 pub fn failure(failure: &Failure) {
-    say(&format!("error: {failure}"));
+    let said = format!("error: {failure}");
+    if PRIORITIES.load(Ordering::Relaxed) {
+        let priority = logging::priority(tracing::Level::ERROR);
+        say(&String::from_utf8_lossy(&logging::with_priority(priority, said.as_bytes())));
+    } else {
+        say(&said);
+    }
 }
 
 /// Where progress bars are drawn: on a terminal's standard error, else nowhere. Log lines go around them.

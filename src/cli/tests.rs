@@ -137,11 +137,21 @@ fn the_help_names_every_exit_code_with_its_meaning() {
 #[test]
 fn logs_are_for_people_on_a_terminal_and_for_machines_elsewhere() {
     let plain = Global::default();
-    assert_eq!(plain.logging(true).format, LogFormat::Human);
-    assert_eq!(plain.logging(false).format, LogFormat::Json);
-    assert!(!plain.logging(false).colour);
+    assert_eq!(plain.logging(true, false).format, LogFormat::Human);
+    assert_eq!(plain.logging(false, false).format, LogFormat::Json);
+    assert!(!plain.logging(false, false).colour && !plain.logging(false, false).priorities);
     let asked = parse("status --log-format human -q").expect("ok").global;
-    assert_eq!((asked.logging(false).format, asked.logging(false).verbosity), (LogFormat::Human, -1));
+    let quiet = asked.logging(false, false);
+    assert_eq!((quiet.format, quiet.verbosity), (LogFormat::Human, -1));
+}
+
+#[test]
+fn the_journal_gets_priorities_whatever_the_format_and_others_when_they_ask() {
+    let (plain, human) = (Global::default(), parse("status --log-format human").expect("ok").global);
+    assert_eq!((plain.logging(false, true).format, plain.logging(false, true).priorities), (LogFormat::Json, true));
+    assert_eq!((human.logging(false, true).format, human.logging(false, true).priorities), (LogFormat::Human, true));
+    let asked = parse("run --log-format journal").expect("ok").global.logging(false, false);
+    assert_eq!((asked.format, asked.priorities), (LogFormat::Journal, true));
 }
 
 #[test]

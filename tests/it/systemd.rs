@@ -182,3 +182,61 @@ async fn a_pass_that_nothing_ends_takes_the_watchdog_its_food() {
     manager.hears("STOPPING=1").await;
     running.wait().await.ended_with(0);
 }
+
+/// What a call leaves in a pipe that is its standard error and that, unless `other`, is named to it as the journal's.
+async fn in_the_journal(args: &[&str], other: bool) -> (String, Option<i32>) {
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let it = nix::sys::stat::fstat(&writer).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_fuelsync"))
+        .args(args)
+        .env_clear()
+        .env("JOURNAL_STREAM", format!("{}:{}", it.st_dev, it.st_ino + u64::from(other)))
+        .current_dir(folder.path())
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .stderr(writer)
+        .spawn()
+        .unwrap();
+    let read = tokio::task::spawn_blocking(move || std::io::read_to_string(&mut reader).unwrap());
+    let said = ends("its standard error", read).await.unwrap();
+    (said, child.wait().unwrap().code())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_journal_gets_priorities_and_who_is_not_the_journal_none() {
+    let place = Place::new().await;
+    let start = place.sandbox.options().world.from;
+    let text = sandbox::configuration(&place.sandbox, place.database.url(), start);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("there.toml");
+    std::fs::write(&file, text).unwrap();
+    let file = file.to_str().unwrap();
+
+    let (said, code) = in_the_journal(&["sync", "--config", file, "-v"], false).await;
+    assert_eq!(code, Some(0), "{said}");
+    let mut levels = std::collections::BTreeSet::new();
+    for line in said.lines() {
+        let (priority, object) = line.split_at(3);
+        let object: serde_json::Value = serde_json::from_str(object).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let level = object["level"].as_str().unwrap().to_owned();
+        let expected = match level.as_str() {
+            "ERROR" => "<3>",
+            "WARN" => "<4>",
+            "INFO" => "<6>",
+            _ => "<7>",
+        };
+        assert_eq!(priority, expected, "{line}");
+        levels.insert(level);
+    }
+    assert!(levels.contains("DEBUG"), "{levels:?}");
+
+    let nowhere = ["sync", "--config", "nowhere.toml"];
+    let (said, code) = in_the_journal(&nowhere, false).await;
+    assert!(code == Some(2) && said.lines().all(|line| line.starts_with("<3>")), "{said}");
+    let (said, code) = in_the_journal(&nowhere, true).await;
+    assert!(code == Some(2) && said.starts_with("error: "), "{said}");
+    let asked = [nowhere.as_slice(), &["--log-format", "journal"]].concat();
+    let (said, _) = in_the_journal(&asked, true).await;
+    assert!(said.starts_with("<3>error: "), "{said}");
+}
