@@ -19,6 +19,7 @@ use crate::{
         pass::{Account, Passes},
         summary::Progress,
     },
+    telemetry::{Process, Telemetry},
     warehouse::{Warehouse, WarehouseError},
 };
 
@@ -53,6 +54,8 @@ pub struct App {
     pub owner: Arc<str>,
     /// Who is forgotten, heeded by all that normalizes; nobody until the warehouse was asked.
     pub forgotten: Forgotten,
+    /// Where traces go.
+    pub telemetry: Telemetry,
 }
 
 impl App {
@@ -62,6 +65,8 @@ impl App {
         let host = nix::unistd::gethostname()
             .map_or_else(|_| "unknown".to_owned(), |name| name.to_string_lossy().into_owned());
         let owner = format!("{host}:{}:{:08x}", std::process::id(), rand::random::<u32>());
+        let process = Process { host: &host, instance: &owner };
+        let telemetry = Telemetry::start(&config.telemetry, transport.client(), process);
         Ok(Self {
             config: Arc::new(config),
             clock,
@@ -69,6 +74,7 @@ impl App {
             host: host.into(),
             owner: owner.into(),
             forgotten: Forgotten::default(),
+            telemetry,
         })
     }
 
@@ -97,6 +103,7 @@ impl App {
             Arc::clone(&self.clock),
         );
         passes.forgotten = self.forgotten.clone();
+        passes.telemetry = self.telemetry.clone();
         passes
     }
 

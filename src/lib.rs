@@ -10,7 +10,8 @@
 //! 4. [`warehouse`] writes a window's rows, counts and watermark in one transaction.
 //! 5. [`status`] shows what the warehouse knows; [`invoices`] compares it with what a supplier says.
 //!
-//! [`domain`] holds the types that all of them speak; [`clock`] is the only place that asks for the time. [`embedded`]
+//! [`domain`] holds the types that all of them speak; [`clock`] is the only place that asks for the time; [`telemetry`] takes
+//! down what is done to each window, where somebody wants to see it. [`embedded`]
 //! and [`sandbox`] are for demonstration and tests: a private `PostgreSQL` and both vendors' servers. [`failpoint`] is
 //! where tests kill the program or plant a fault in it; in a release it is nothing. `fuzzing` is what `fuzz/` calls, and
 //! is there with the feature of that name only.
@@ -35,4 +36,5 @@ pub mod schedule;
 pub mod source;
 pub mod status;
 pub mod sync;
+pub mod telemetry;
 pub mod warehouse;

@@ -38,6 +38,7 @@ pub(super) async fn run(_args: RunArgs, global: &Global) -> Result<Exit, Failure
     serve(&app, &life, &warehouse, &passes, listener).await?;
     let ended = life.finish(GRACE).await;
     warehouse.close().await;
+    app.telemetry.stop(start::HURRIED).await;
     ended.map(|()| Exit::Done).map_err(|died| {
         Failure::unexpected("the daemon stopped", died).next("What was committed stays; its manager starts it again.")
     })

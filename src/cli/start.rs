@@ -1,6 +1,6 @@
 //! How a command begins that reads sources into the warehouse: everything is checked before the first request.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use uuid::Uuid;
 
@@ -13,6 +13,10 @@ use crate::{
     sync::{pass::Passes, summary::Summary},
     warehouse::{Warehouse, WarehouseError},
 };
+
+/// How long the last traces are waited for, when the work is done and when the process was asked to stop.
+const LAST_TRACES: Duration = Duration::from_secs(2);
+pub(super) const HURRIED: Duration = Duration::from_millis(400);
 
 /// What such a command works with.
 pub(super) struct Work {
@@ -44,7 +48,13 @@ impl Work {
         if let Err(error) = self.warehouse.end_run(run, done.outcome.as_str(), windows, &counts).await {
             tracing::warn!(error = %error, "the run's row in fuel.sync_run could not be closed");
         }
+        self.close().await;
+    }
+
+    /// Closes what a command worked with. Traces that wait have a moment, and less when somebody waits for the end.
+    pub(super) async fn close(&self) {
         self.warehouse.close().await;
+        self.app.telemetry.stop(if self.life.is_stopping() { HURRIED } else { LAST_TRACES }).await;
     }
 }
 

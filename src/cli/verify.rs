@@ -31,7 +31,7 @@ pub(super) async fn run(args: VerifyArgs, global: &Global) -> Result<Exit, Failu
     if let Err(error) = work.warehouse.end_run(run, done.outcome.as_str(), windows, &counts).await {
         tracing::warn!(error = %error, "the run's row in fuel.sync_run could not be closed");
     }
-    work.warehouse.close().await;
+    work.close().await;
     let took = work.app.clock.monotonic().saturating_duration_since(began);
     if global.json {
         output::json(&done)?;

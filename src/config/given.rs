@@ -144,6 +144,14 @@ impl<'v> Given<'v> {
         Some(url).filter(|url| plain && ["http", "https"].contains(&url.scheme())).ok_or_else(wrong)
     }
 
+    /// A collector's address. What it gets is no secret, so `http` to another machine is its operator's to allow.
+    pub(super) fn collector(self) -> Parsed<Url> {
+        let url = Url::parse(self.text()?.trim()).map_err(|e| e.to_string())?;
+        let plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
+        let fits = plain && url.fragment().is_none() && url.has_host() && ["http", "https"].contains(&url.scheme());
+        Some(url).filter(|_| fits).ok_or_else(wrong)
+    }
+
     pub(super) fn path(self, part: &str) -> Parsed<String> {
         let text = self.text()?.trim();
         let fine = text.starts_with('/') && text.contains(part) && !text.contains(['?', '#', ' ']);

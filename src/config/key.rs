@@ -58,6 +58,8 @@ pub(super) enum Type {
     Base(&'static str),
     /// A proxy's URL.
     Proxy,
+    /// The URL of a collector of traces.
+    Collector,
     /// A URL path that must hold this text.
     Path(&'static str),
     /// One of these words.
@@ -128,6 +130,10 @@ impl Type {
             Self::Base("") => BASE.to_owned(),
             Self::Base(part) => format!("{BASE}; with {part:?} in its path"),
             Self::Proxy => "http://host:port or https://host:port, without user and password".to_owned(),
+            Self::Collector => {
+                "http://host:port or https://host:port, with a path or without, without user, query and fragment"
+                    .to_owned()
+            }
             Self::Path("") => "a path that starts with \"/\"".to_owned(),
             Self::Path(part) => format!("a path that starts with \"/\" and holds {part:?}"),
             Self::Choice(words) => format!("one of {}", quoted(words)),

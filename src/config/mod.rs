@@ -23,6 +23,7 @@ mod sections;
 mod show;
 mod suggest;
 pub mod sync;
+pub mod telemetry;
 #[cfg(test)]
 mod tests;
 pub mod units;
@@ -37,6 +38,7 @@ pub use privacy::{Privacy, Rule};
 pub use schema::schema;
 pub use show::{Setting, as_json, as_text};
 pub use sync::{Http, Reread, Server, Sync};
+pub use telemetry::Telemetry;
 
 use config::ValueKind;
 
@@ -60,6 +62,8 @@ pub struct Config {
     pub http: Http,
     /// The rules for personal data.
     pub privacy: Privacy,
+    /// Where traces go.
+    pub telemetry: Telemetry,
     /// `HecOne` accounts, in the order of the file.
     pub hecone: Vec<HecOne>,
     /// Alexela accounts, in the order of the file.
@@ -171,6 +175,7 @@ fn read_sections(reading: &mut Reading, merged: &Table) -> Option<Config> {
     let sync = one(reading, merged, "sync", sync::read_sync);
     let http = one(reading, merged, "http", sync::read_http);
     let privacy = one(reading, merged, "privacy", privacy::read);
+    let telemetry = one(reading, merged, "telemetry", telemetry::read);
     let hecone = many(reading, merged, "hecone", account::hecone::read);
     let alexela = many(reading, merged, "alexela", account::alexela::read);
     let products = many(reading, merged, "product", product::read);
@@ -182,6 +187,7 @@ fn read_sections(reading: &mut Reading, merged: &Table) -> Option<Config> {
         sync: sync?,
         http: http?,
         privacy: privacy?,
+        telemetry: telemetry?,
         hecone: hecone?,
         alexela: alexela?,
         products: products?,

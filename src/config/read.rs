@@ -156,8 +156,9 @@ impl<'a> Section<'a> {
                 Some(made)
             }
             Err(remark) => {
-                let described =
-                    given.describe(matches!(key.kind, Type::Base(_) | Type::Proxy) && may_hold_secret(given));
+                let described = given.describe(
+                    matches!(key.kind, Type::Base(_) | Type::Proxy | Type::Collector) && may_hold_secret(given),
+                );
                 let found = if remark.is_empty() { described } else { format!("{described}: {remark}") };
                 self.note(name, &origin, found, key.kind.allowed());
                 None
@@ -208,6 +209,10 @@ impl<'a> Section<'a> {
 
     pub(super) fn proxy(&mut self, name: &str) -> Option<Url> {
         self.take(name, |given, _| given.proxy())
+    }
+
+    pub(super) fn collector(&mut self, name: &str) -> Option<Url> {
+        self.take(name, |given, _| given.collector())
     }
 
     pub(super) fn path(&mut self, name: &str) -> Option<String> {

@@ -99,7 +99,7 @@ fn value(kind: &Type) -> Value {
                 { "type": "integer", "minimum": 1024 },
             ]
         }),
-        Type::Base(_) | Type::Proxy => json!({ "type": "string", "pattern": "^https?://" }),
+        Type::Base(_) | Type::Proxy | Type::Collector => json!({ "type": "string", "pattern": "^https?://" }),
         Type::Path(_) => json!({ "type": "string", "pattern": "^/" }),
         Type::Choice(words) => json!({ "enum": words }),
         Type::Choices(words) => {

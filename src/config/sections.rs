@@ -6,7 +6,7 @@ use super::{
     account, database,
     key::{Key, Type},
     layers::Table,
-    privacy, product, sync,
+    privacy, product, sync, telemetry,
 };
 
 /// One section.
@@ -34,6 +34,7 @@ pub(super) const SECTIONS: &[SectionSpec] = &[
         keys: privacy::KEYS,
         about: "What happens to personal data before anything is stored or logged; in columns and raw alike.",
     },
+    SectionSpec { name: "telemetry", many: false, keys: telemetry::KEYS, about: "Where traces go; off by default." },
     SectionSpec { name: "hecone", many: true, keys: account::hecone::KEYS, about: "An account at a HecOne server." },
     SectionSpec { name: "alexela", many: true, keys: account::alexela::KEYS, about: "An account at Alexela." },
     SectionSpec {

@@ -209,6 +209,25 @@ fn a_filter_is_passed_through_in_each_of_its_spellings() {
 }
 
 #[test]
+fn a_collector_has_an_address_without_secrets_and_a_fault_shows_none() {
+    let with = |endpoint: &str| load(&format!("{}\n[telemetry]\notlp_endpoint = \"{endpoint}\"\n", least()), &[]);
+    assert_eq!(load(&least(), &[]).expect("a configuration").telemetry.otlp_endpoint, None);
+    for fine in ["http://127.0.0.1:4318", "http://collector.monitoring.svc:4318", "https://collector.example/otlp"] {
+        let endpoint = with(fine).expect(fine).telemetry.otlp_endpoint.expect(fine);
+        assert!(endpoint.as_str().starts_with(fine), "{endpoint}");
+    }
+    for wrong in [
+        "http://user:canary@collector:4318",
+        "http://collector:4318?token=canary",
+        "collector:4318",
+        "grpc://collector:1",
+    ] {
+        let faults = with(wrong).expect_err(wrong).to_string();
+        assert!(faults.contains("telemetry.otlp_endpoint") && !faults.contains("canary"), "{faults}");
+    }
+}
+
+#[test]
 fn what_is_shown_has_origins_and_no_secret() {
     let text = least().replace("fuelsync@warehouse", "fuelsync:canary-password@warehouse");
     let text = text.replace("/fleet\"", "/fleet?sslmode=require&password=canary-too\"");

@@ -8,8 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chrono::{DateTime, Utc};
+
 use super::HttpError;
-use crate::{clock::Clock, domain::SourceKind};
+use crate::{clock::Clock, domain::SourceKind, telemetry};
 
 /// How an attempt at a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,7 +170,7 @@ impl Traffic {
 
     /// A request waits from now on, until what this gives is dropped.
     pub(super) fn wait<'a>(&'a self, source: SourceKind, clock: &'a dyn Clock) -> Waiting<'a> {
-        Waiting { counters: self.of(source), clock, begun: clock.monotonic() }
+        Waiting { counters: self.of(source), clock, at: clock.now(), begun: clock.monotonic() }
     }
 
     /// An exchange is tried again.
@@ -207,6 +209,7 @@ impl Drop for UnderWay<'_> {
 pub(super) struct Waiting<'a> {
     counters: &'a Counters,
     clock: &'a dyn Clock,
+    at: DateTime<Utc>,
     begun: Instant,
 }
 
@@ -215,6 +218,7 @@ impl Drop for Waiting<'_> {
         let waited = self.clock.monotonic().saturating_duration_since(self.begun);
         if waited >= NO_WAIT {
             self.counters.waited_nanos.fetch_add(nanos(waited), Ordering::Relaxed);
+            telemetry::waited(self.at, waited);
         }
     }
 }

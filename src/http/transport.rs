@@ -69,6 +69,12 @@ impl Transport {
         })
     }
 
+    /// The client itself, for what is asked of no vendor: it has none of a [`Link`](super::Link)'s limits but that of
+    /// connecting.
+    pub(crate) const fn client(&self) -> &reqwest::Client {
+        &self.client
+    }
+
     /// The same client with another limit of the first wait between attempts, for tests in which much fails.
     #[must_use]
     pub fn with_first_wait(mut self, first_wait: Duration) -> Self {

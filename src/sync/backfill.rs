@@ -20,11 +20,13 @@ use super::{
     plan::{self, Read},
     stream::Reader,
     summary::{StreamOutcome, StreamSummary, Summary},
+    traced,
     window::{self, Disposition, Hold, WindowError, Windows},
 };
 use crate::{
     domain::{Grid, StreamId, Window},
     failpoint::{Point, reached},
+    telemetry::Mode,
     warehouse::{WarehouseError, ledger::Entry},
 };
 
@@ -299,11 +301,16 @@ pub(super) async fn one(
         recognize: false,
         stop,
     };
-    let reading = window::read_window(&with, &read, hold, asked_at);
+    let span = reader.telemetry.window(Mode::Backfill, stream, window);
+    let reading = span.scope(window::read_window(&with, &read, hold, asked_at));
     let done = tokio::select! {
         done = reading => done,
         error = keep(reader, stream, window) => Err(error.into()),
     };
+    match &done {
+        Ok(done) => traced::written(&span, &done.counts),
+        Err(error) => traced::failed(&span, error),
+    }
     match done {
         Ok(done) => {
             reader.progress.wrote(done.counts.fetched);

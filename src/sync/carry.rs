@@ -17,12 +17,14 @@ use super::{
     plan::{Plan, Read},
     stream::Reader,
     summary::StreamSummary,
+    traced,
     watch::UnderWay,
     window::{self, Disposition, Fetched, Hold, WindowDone, WindowError, Windows},
 };
 use crate::{
     domain::StreamId,
     failpoint::{Bug, planted},
+    telemetry::{Mode, WindowSpan},
     warehouse::{WarehouseError, incoming, lease::Lease},
 };
 
@@ -31,8 +33,8 @@ const SIDE_BY_SIDE: usize = 2;
 
 /// What came of asking for a window.
 enum Asked {
-    /// The database's time before it was read; the window, or why it was not read.
-    Read(DateTime<Utc>, Box<Result<Fetched, WindowError>>),
+    /// The database's time before it was read; the window, or why it was not read; its trace.
+    Read(DateTime<Utc>, Box<Result<Fetched, WindowError>>, WindowSpan),
     /// The lease could not be looked at, so nothing was asked.
     Not(WarehouseError),
 }
@@ -40,7 +42,7 @@ enum Asked {
 impl Asked {
     fn fetched(&self) -> Option<&Fetched> {
         match self {
-            Self::Read(_, read) => read.as_ref().as_ref().ok(),
+            Self::Read(_, read, _) => read.as_ref().as_ref().ok(),
             Self::Not(_) => None,
         }
     }
@@ -54,7 +56,7 @@ impl Asked {
     fn failed_here(&self) -> bool {
         match self {
             Self::Not(_) => true,
-            Self::Read(_, read) => matches!(**read, Err(WindowError::Warehouse(_))),
+            Self::Read(_, read, _) => matches!(**read, Err(WindowError::Warehouse(_))),
         }
     }
 }
@@ -224,7 +226,11 @@ impl Reader {
 
     async fn ask(&self, stream: &StreamId, read: &Read, lease: &Lease, stop: &CancellationToken) -> Asked {
         match self.warehouse.check_lease(stream, lease).await {
-            Ok(at) => Asked::Read(at, Box::new(window::fetch_window(&self.windows(stream, stop), read, at).await)),
+            Ok(at) => {
+                let span = self.telemetry.window(Mode::Pass, stream, read.window);
+                let fetched = span.scope(window::fetch_window(&self.windows(stream, stop), read, at)).await;
+                Asked::Read(at, Box::new(fetched), span)
+            }
             Err(error) => Asked::Not(error),
         }
     }
@@ -246,12 +252,16 @@ impl Reader {
     async fn write(with: &Windows<'_>, read: &Read, lease: &Lease, asked: Asked, turn: CancellationToken) -> Written {
         match asked {
             Asked::Not(error) => (None, Err(error.into())),
-            Asked::Read(at, fetched) => {
+            Asked::Read(at, fetched, span) => {
                 let hold = Hold::Lease { lease, turn: Some(&turn) };
                 let done = match *fetched {
-                    Ok(fetched) => window::write_window(with, read, hold, fetched).await,
+                    Ok(fetched) => span.scope(window::write_window(with, read, hold, fetched)).await,
                     Err(error) => Err(error),
                 };
+                match &done {
+                    Ok(done) => traced::written(&span, &done.counts),
+                    Err(error) => traced::failed(&span, error),
+                }
                 (Some(at), done)
             }
         }

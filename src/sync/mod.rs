@@ -21,6 +21,7 @@ pub mod replay;
 pub mod stream;
 pub mod summary;
 pub mod tally;
+mod traced;
 pub mod verify;
 pub mod watch;
 pub mod window;

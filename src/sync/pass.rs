@@ -27,6 +27,7 @@ use crate::{
     privacy::Forgotten,
     schedule::Schedule,
     source::{Disposition, Source, SourceError},
+    telemetry::Telemetry,
     warehouse::{Warehouse, WarehouseError, checkpoint::PassEnd},
 };
 
@@ -66,6 +67,8 @@ pub struct Passes {
     pub forgotten: Forgotten,
     /// What is under way, for who asks whether the process still does its work.
     pub watch: Arc<Watch>,
+    /// Where traces go.
+    pub telemetry: Telemetry,
     /// What is not enabled: not asked again until the next start.
     off: Mutex<HashSet<StreamId>>,
 }
@@ -94,7 +97,8 @@ impl Passes {
             .flat_map(|account| account.kinds.iter().map(|kind| (*kind, account.source.account().to_owned())));
         let tallies = Arc::new(Tallies::new(interfaces));
         let (forgotten, watch) = (Forgotten::default(), Arc::new(Watch::new(clock)));
-        Self { warehouse, settings, accounts, owner, progress, tallies, forgotten, watch, off: Mutex::default() }
+        let (telemetry, off) = (Telemetry::off(), Mutex::default());
+        Self { warehouse, settings, accounts, owner, progress, tallies, forgotten, watch, telemetry, off }
     }
 
     /// What reads the streams of an account.
@@ -110,6 +114,7 @@ impl Passes {
             tallies: Arc::clone(&self.tallies),
             forgotten: self.forgotten.clone(),
             watch: Arc::clone(&self.watch),
+            telemetry: self.telemetry.clone(),
         }
     }
 

@@ -20,6 +20,7 @@ use crate::{
     failpoint::{Bug, Point, planted, reached},
     privacy::Forgotten,
     source::Source,
+    telemetry::Telemetry,
     warehouse::{
         Warehouse, WarehouseError,
         checkpoint::PassEnd,
@@ -68,6 +69,8 @@ pub struct Reader {
     pub forgotten: Forgotten,
     /// What is under way in this process.
     pub watch: Arc<Watch>,
+    /// Where traces go.
+    pub telemetry: Telemetry,
 }
 
 impl Reader {

@@ -16,6 +16,7 @@ use crate::{
     failpoint::{Bug, Point, planted, reached},
     privacy::Forgotten,
     source::{Known, ReadEnd, ReadEvent, Source, SourceError},
+    telemetry::{self, Part},
     warehouse::{
         Warehouse, WarehouseError,
         incoming::{self, Batch, Incoming},
@@ -195,6 +196,7 @@ async fn fetch_knowing(
     known: Arc<Known>,
 ) -> Result<Fetched, WindowError> {
     let Windows { warehouse, source, stream, .. } = *with;
+    let _reading = telemetry::part(Part::Read);
     // The plan is older than the read: what its window has come to meanwhile is asked for, too.
     let stretch = source.widen(stream.source, up_to_now(read, source.present()));
     let (mut batch, mut end) = fetch(with, read.window, stretch, &known).await?;

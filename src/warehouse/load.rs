@@ -32,6 +32,7 @@ use super::{
 use crate::{
     domain::{SourceKind, StreamId, Window},
     failpoint::{Bug, Point, planted, reached},
+    telemetry::{self, Part},
 };
 
 /// Times that a window is written before its stream waits for the next pass.
@@ -215,6 +216,7 @@ impl Warehouse {
         limit: Duration,
         early: Option<Early<'_>>,
     ) -> Result<Counts, WarehouseError> {
+        let writing = telemetry::part(Part::Write);
         let mut tx = self.begin(limit).await?;
         reached(Point::WriteBegun);
         if planted(Bug::SplitCommit)
@@ -228,6 +230,8 @@ impl Warehouse {
             Work::Window(read) => write_window(&mut tx, read, batch, early).await?,
             Work::Single { stream, lease } => write_single(&mut tx, stream, lease, batch).await?,
         };
+        drop(writing);
+        let _committing = telemetry::part(Part::Commit);
         match tx.commit().await {
             Ok(()) => {
                 reached(Point::Committed);

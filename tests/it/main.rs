@@ -52,6 +52,8 @@ mod replay_counts;
 #[cfg(test)]
 mod systemd;
 #[cfg(test)]
+mod telemetry;
+#[cfg(test)]
 mod verify;
 #[cfg(test)]
 mod views;

@@ -27,10 +27,12 @@ use super::{
     plan::Read,
     stream::Reader,
     summary::StreamOutcome,
+    traced,
     window::{self, Disposition, WindowError, Windows},
 };
 use crate::{
     domain::{StreamId, Window},
+    telemetry::{self, Mode, Part},
     warehouse::{
         incoming::Batch,
         load::Counts,
@@ -114,7 +116,13 @@ async fn hold(streams: &mut [Verifying], workers: usize, stop: &CancellationToke
             if given_up.load(Ordering::Relaxed) {
                 return (number, piece, None);
             }
-            let held = one(&verifying.reader, &verifying.done.stream, &piece, stop).await;
+            let stream = &verifying.done.stream;
+            let span = verifying.reader.telemetry.window(Mode::Verify, stream, piece.window);
+            let held = span.scope(one(&verifying.reader, stream, &piece, stop)).await;
+            match &held {
+                Ok(held) => traced::compared(&span, &held.counts),
+                Err(error) => traced::failed(&span, error),
+            }
             given_up.fetch_or(held.is_err(), Ordering::Relaxed);
             (number, piece, Some(held))
         })
@@ -169,6 +177,7 @@ async fn one(reader: &Reader, stream: &StreamId, piece: &Piece, stop: &Cancellat
     };
     let mut found = Found::default();
     if let Some(stretch) = stretch {
+        let _comparing = telemetry::part(Part::Compare);
         let against = Against { stream, stretch, asked_at, last_read: piece.last_read };
         found = Box::pin(reader.warehouse.hold(&against, &batch, reader.settings.window_timeout)).await?;
     }
