@@ -1,6 +1,6 @@
 //! What can be typed: the arguments of every command, as the contract names them.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, Utc};
 use clap::{
@@ -78,6 +78,9 @@ pub struct DemoArgs {
     /// Stop after the first full pass and print its summary
     #[arg(long)]
     pub once: bool,
+    /// Serve the page here, for instance on 0.0.0.0:9464 in a container [default: 127.0.0.1:9464, or a free port]
+    #[arg(long, value_name = "ADDR", conflicts_with = "once")]
+    pub listen: Option<SocketAddr>,
     /// Keep the database in this directory, and go on with it the next time
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,

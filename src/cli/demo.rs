@@ -2,6 +2,7 @@
 //! invented sales, the daemon and its page.
 
 use std::{
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -40,6 +41,8 @@ struct Made {
 pub(super) async fn run(args: DemoArgs, global: &Global) -> Result<Exit, Failure> {
     let life = start::lifecycle()?;
     life.stops_are_ordinary();
+    // Before anything is started: an address that cannot be had is said at once.
+    let listener = if args.once { None } else { Some(listen(args.listen).await?) };
     let made = made(args.keep.as_deref())?;
     output::say("Starting a private PostgreSQL and both vendors' sandbox with a year of invented sales …");
     let data_dir: Option<PathBuf> = args.keep.clone();
@@ -52,11 +55,12 @@ pub(super) async fn run(args: DemoArgs, global: &Global) -> Result<Exit, Failure
     let app = App::new(configuration(&sandbox, made)?, Arc::new(SystemClock))?;
     let warehouse = app.warehouse_at(&database.url())?;
     warehouse.migrate().await?;
-    let exit = if args.once {
-        once(&app, &life, &warehouse, global).await?
-    } else {
-        live(&app, &life, &warehouse, &database).await?;
-        Exit::Done
+    let exit = match listener {
+        None => once(&app, &life, &warehouse, global).await?,
+        Some(listener) => {
+            live(&app, &life, &warehouse, &database, listener).await?;
+            Exit::Done
+        }
     };
     warehouse.close().await;
     sandbox.stop().await;
@@ -78,12 +82,25 @@ async fn once(app: &App, life: &Lifecycle, warehouse: &Warehouse, global: &Globa
     Ok(if life.is_stopping() { Exit::Done } else { summary::exit(&done, None) })
 }
 
+/// Where the page is served: there, or on its usual port, or on a free one.
+async fn listen(at: Option<SocketAddr>) -> Result<TcpListener, Failure> {
+    if let Some(at) = at {
+        return daemon::listen(at, "--listen").await;
+    }
+    match TcpListener::bind((Ipv4Addr::LOCALHOST, PAGE)).await {
+        Ok(listener) => Ok(listener),
+        Err(_) => daemon::listen((Ipv4Addr::LOCALHOST, 0).into(), "any free port").await,
+    }
+}
+
 /// The daemon with its page, until it is stopped.
-async fn live(app: &App, life: &Lifecycle, warehouse: &Warehouse, database: &Embedded) -> Result<(), Failure> {
-    let listener = match TcpListener::bind(("127.0.0.1", PAGE)).await {
-        Ok(listener) => listener,
-        Err(_) => daemon::listen(app).await?,
-    };
+async fn live(
+    app: &App,
+    life: &Lifecycle,
+    warehouse: &Warehouse,
+    database: &Embedded,
+    listener: TcpListener,
+) -> Result<(), Failure> {
     let address = listener.local_addr().map_err(|e| Failure::unexpected("the page has no address", e))?;
     output::line(&format!(
         "Status page  http://{address}/\nDatabase     {}\nStop it with Ctrl-C.",

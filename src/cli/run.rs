@@ -2,6 +2,8 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    io,
+    net::SocketAddr,
     sync::Arc,
     time::Duration,
 };
@@ -33,7 +35,7 @@ const GRACE: Duration = Duration::from_secs(4);
 pub(super) async fn run(_args: RunArgs, global: &Global) -> Result<Exit, Failure> {
     let start::Work { app, life, warehouse, passes } = start::Work::begin(global, &Select::default()).await?;
     life.stops_are_ordinary();
-    let listener = listen(&app).await?;
+    let listener = listen(app.config.server.listen, "server.listen").await?;
     let passes = Arc::new(passes);
     serve(&app, &life, &warehouse, &passes, listener).await?;
     let ended = life.finish(GRACE).await;
@@ -44,13 +46,16 @@ pub(super) async fn run(_args: RunArgs, global: &Global) -> Result<Exit, Failure
     })
 }
 
-/// Listens where the configuration says.
-pub(super) async fn listen(app: &App) -> Result<TcpListener, Failure> {
-    let at = app.config.server.listen;
-    TcpListener::bind(at).await.map_err(|e| {
-        Failure::usage(format!("cannot listen on {at} (server.listen)"))
-            .because(e)
-            .next("Choose another port, or stop what listens there.")
+/// Listens at an address, which was given by what is `said`.
+pub(super) async fn listen(at: SocketAddr, said: &str) -> Result<TcpListener, Failure> {
+    TcpListener::bind(at).await.map_err(|error| {
+        let next = match error.kind() {
+            io::ErrorKind::AddrInUse => "Something listens there already: stop it, or choose another port.",
+            io::ErrorKind::AddrNotAvailable => "This machine has no such address; 0.0.0.0 stands for all that it has.",
+            io::ErrorKind::PermissionDenied => "Ports below 1024 need a right of their own: choose a higher one.",
+            _ => "Choose another address or port.",
+        };
+        Failure::usage(format!("cannot listen on {at} ({said})")).because(error).next(next)
     })
 }
 

@@ -22,6 +22,8 @@ fn the_definitions_are_consistent() {
 fn every_command_of_the_contract_parses() {
     for line in [
         "demo --once --keep /tmp/x",
+        "demo --listen 0.0.0.0:9464",
+        "demo --listen [::1]:0 --keep /tmp/x",
         "run",
         "sync --source hecone --source alexela_ev --account north --account fleet",
         "backfill --from 2026-01-01",
@@ -76,6 +78,8 @@ fn wrong_usage_ends_with_two() {
         ("forget --card 1 --plate 2", ErrorKind::ArgumentConflict),
         ("prove --month 2026-13", ErrorKind::ValueValidation),
         ("status -v -q", ErrorKind::ArgumentConflict),
+        ("demo --listen 9464", ErrorKind::ValueValidation),
+        ("demo --once --listen 127.0.0.1:0", ErrorKind::ArgumentConflict),
         ("quarantine drop", ErrorKind::MissingRequiredArgument),
     ] {
         let error = refused(line);

@@ -25,6 +25,8 @@ mod known;
 #[cfg(test)]
 mod lease;
 #[cfg(test)]
+mod listen;
+#[cfg(test)]
 mod load;
 mod meeting;
 #[cfg(test)]
