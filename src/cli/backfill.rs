@@ -3,6 +3,7 @@
 use super::{
     Exit, Failure, Global,
     args::{BackfillArgs, stretch},
+    bar::Bar,
     output, start, summary,
 };
 use crate::sync::{
@@ -23,7 +24,7 @@ pub(super) async fn run(args: BackfillArgs, global: &Global) -> Result<Exit, Fai
     // They take turns at writing; but each claims its windows, and more than there are connections would wait for those.
     let most = usize::try_from(work.app.config.database.max_connections).unwrap_or(usize::MAX);
     let workers = args.workers.map_or(work.app.config.sync.workers, usize::from).min(most.max(1));
-    let bar = summary::Bar::follow(&work.passes.progress);
+    let bar = Bar::follow(&work.passes.progress);
     let asked = Stretch { from: args.from, to: args.to, again: args.again, workers };
     let done = backfill::run(&work.passes, asked, &work.life.token()).await;
     bar.finish();

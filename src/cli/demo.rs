@@ -12,7 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
-use super::{Exit, Failure, Global, args::DemoArgs, output, run as daemon, start, summary};
+use super::{Exit, Failure, Global, args::DemoArgs, bar::Bar, output, run as daemon, start, summary};
 use crate::{
     app::App,
     clock::{Clock, SystemClock},
@@ -72,7 +72,7 @@ pub(super) async fn run(args: DemoArgs, global: &Global) -> Result<Exit, Failure
 async fn once(app: &App, life: &Lifecycle, warehouse: &Warehouse, global: &Global) -> Result<Exit, Failure> {
     let passes = app.passes(warehouse.clone(), |_, _| true);
     let run = warehouse.begin_run("demo", &app.host).await?;
-    let bar = summary::Bar::follow(&passes.progress);
+    let bar = Bar::follow(&passes.progress);
     let done = passes.pass(&life.token()).await;
     bar.finish();
     let (windows, counts) = done.totals();
@@ -107,7 +107,10 @@ async fn live(
         database.psql_line()
     ))?;
     let passes = Arc::new(app.passes(warehouse.clone(), |_, _| true));
-    daemon::serve(app, life, warehouse, &passes, listener).await?;
+    let bar = Bar::follow_first_load(&passes.progress);
+    let served = daemon::serve(app, life, warehouse, &passes, listener).await;
+    bar.finish();
+    served?;
     life.finish(Duration::from_secs(5)).await.map_err(|died| Failure::unexpected("the demonstration stopped", died))
 }
 

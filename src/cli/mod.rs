@@ -2,6 +2,7 @@
 
 pub mod args;
 mod backfill;
+mod bar;
 mod bonuscards;
 mod check;
 mod completions;

@@ -1,15 +1,11 @@
-//! What came of a run, as a table or as JSON, and the bar while it lasts.
-
-use std::{sync::Arc, time::Duration};
+//! What came of a run, as a table or as JSON.
 
 use comfy_table::{Cell, CellAlignment};
-use indicatif::{ProgressBar, ProgressStyle};
-use tokio::task::JoinHandle;
 
 use super::{Exit, Failure, output, table};
 use crate::{
     lifecycle::Signal,
-    sync::summary::{Outcome, Progress, StreamOutcome, Summary},
+    sync::summary::{Outcome, StreamOutcome, Summary},
 };
 
 /// With what a run ends.
@@ -104,49 +100,5 @@ fn closing(summary: &Summary) -> String {
         Outcome::Stopped => {
             "Stopped before the work was done; what was committed stays. The next run goes on there.".to_owned()
         }
-    }
-}
-
-/// A bar that follows a run, on a terminal only.
-pub(super) struct Bar {
-    bar: ProgressBar,
-    drawing: JoinHandle<()>,
-}
-
-impl Bar {
-    /// Draws until finished.
-    pub(super) fn follow(progress: &Arc<Progress>) -> Self {
-        let bar = output::bars().add(ProgressBar::new(0));
-        if let Ok(style) =
-            ProgressStyle::with_template("{bar:30} {pos}/{len} windows  {msg}  {elapsed_precise}, {eta} left")
-        {
-            bar.set_style(style);
-        }
-        let (drawn, progress) = (bar.clone(), Arc::clone(progress));
-        let drawing = tokio::spawn(async move {
-            let mut beat = tokio::time::interval(Duration::from_millis(200));
-            let mut before = 0;
-            let mut speed = 0;
-            let mut beats = 0u64;
-            loop {
-                beat.tick().await;
-                let (planned, done, lines) = progress.read();
-                beats += 1;
-                if beats.is_multiple_of(5) {
-                    speed = lines - before;
-                    before = lines;
-                }
-                drawn.set_length(planned);
-                drawn.set_position(done);
-                drawn.set_message(format!("{lines} rows, {speed} rows/s"));
-            }
-        });
-        Self { bar, drawing }
-    }
-
-    /// Takes the bar away.
-    pub(super) fn finish(self) {
-        self.drawing.abort();
-        self.bar.finish_and_clear();
     }
 }

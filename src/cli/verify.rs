@@ -8,6 +8,7 @@ use comfy_table::{Cell, CellAlignment};
 use super::{
     Exit, Failure, Global,
     args::{VerifyArgs, stretch},
+    bar::Bar,
     output, start, summary, table,
 };
 use crate::{
@@ -23,7 +24,7 @@ pub(super) async fn run(args: VerifyArgs, global: &Global) -> Result<Exit, Failu
     let work = start::Work::begin(global, &args.select).await?;
     let began = work.app.clock.monotonic();
     let run = work.warehouse.begin_run("verify", &work.app.host).await?;
-    let bar = summary::Bar::follow(&work.passes.progress);
+    let bar = Bar::follow(&work.passes.progress);
     let asked = Stretch { window, repair: args.repair, workers: work.app.config.sync.workers };
     let done = Box::pin(verify::run(&work.passes, asked, &work.life.token())).await;
     bar.finish();

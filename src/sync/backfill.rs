@@ -83,6 +83,7 @@ pub fn windows(
 pub async fn run(passes: &Passes, stretch: Stretch, stop: &CancellationToken) -> Summary {
     let mut streams = Vec::new();
     let mut remarks = Vec::new();
+    let mut planned = 0;
     for account in &passes.accounts {
         let discovered = passes.discover(account, stop).await;
         remarks.extend(discovered.remarks);
@@ -118,7 +119,8 @@ pub async fn run(passes: &Passes, stretch: Stretch, stop: &CancellationToken) ->
             }
             continue;
         }
-        passes.progress.plan(work.len().saturating_sub(passes.progress.open()));
+        let (_, written, _) = passes.progress.read();
+        passes.progress.replan(&mut planned, written + work.len() as u64);
         round(&mut streams, work, stretch.workers, stop).await;
     }
     for loading in &mut streams {

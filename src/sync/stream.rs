@@ -98,6 +98,8 @@ impl Reader {
         let worked = tokio::time::timeout(limit, self.under_lease(stream, &mut summary, stop))
             .await
             .unwrap_or(Err(WindowError::PassDeadline(limit)));
+        // What was not read is not waited for.
+        self.progress.replan(&mut summary.planned, summary.windows);
         let summary = match worked {
             Ok(()) => {
                 self.note(&summary, PassEnd::Ok).await;
@@ -177,7 +179,8 @@ impl Reader {
                 () = stop.cancelled() => return Err(WindowError::Stopped),
             };
             reached(Point::Planned);
-            self.progress.plan(plan.reads.len().saturating_sub(self.progress.open()));
+            let now = summary.windows + plan.reads.len() as u64;
+            self.progress.replan(&mut summary.planned, now);
             let after = self.carry_out(stream, &plan, lease, summary, stop).await?;
             reads.extend(plan.reads);
             match after {

@@ -130,6 +130,9 @@ pub struct StreamSummary {
     /// The window at which it stopped.
     #[serde(skip)]
     pub stopped_at: Option<crate::domain::Window>,
+    /// Windows that the run's progress has of it.
+    #[serde(skip)]
+    pub planned: u64,
     /// How long another process's lease holds, unless it is renewed; only when the stream was left to it.
     #[serde(skip)]
     pub held_for: Option<Duration>,
@@ -158,6 +161,7 @@ impl StreamSummary {
             error: None,
             epoch: None,
             stopped_at: None,
+            planned: 0,
             held_for: None,
         }
     }
@@ -222,7 +226,7 @@ fn every_account_refused(streams: &[StreamSummary]) -> bool {
     !accounts.is_empty() && accounts.values().all(|refused| *refused)
 }
 
-/// How far a run has come, for a bar. Numbers only grow.
+/// How far a run has come, for a bar. What is planned may turn out to be more, or less.
 #[derive(Debug, Default)]
 pub struct Progress {
     planned: AtomicU64,
@@ -236,16 +240,20 @@ impl Progress {
         self.planned.fetch_add(windows as u64, Ordering::Relaxed);
     }
 
+    /// Of what was `planned` before, this is now the plan: what is written already, and what is still to be read. Of streams
+    /// that are read side by side each knows its own.
+    pub fn replan(&self, planned: &mut u64, now: u64) {
+        let before = std::mem::replace(planned, now);
+        match now.checked_sub(before) {
+            Some(more) => self.planned.fetch_add(more, Ordering::Relaxed),
+            None => self.planned.fetch_sub(before - now, Ordering::Relaxed),
+        };
+    }
+
     /// A window is written.
     pub fn wrote(&self, lines: u64) {
         self.done.fetch_add(1, Ordering::Relaxed);
         self.lines.fetch_add(lines, Ordering::Relaxed);
-    }
-
-    /// Windows planned and not yet written.
-    pub fn open(&self) -> usize {
-        let (planned, done, _) = self.read();
-        usize::try_from(planned.saturating_sub(done)).unwrap_or(0)
     }
 
     /// Windows planned, windows written, lines fetched.
@@ -261,6 +269,20 @@ mod tests {
 
     fn stream(source: SourceKind, account: &str, outcome: StreamOutcome) -> StreamSummary {
         StreamSummary { outcome, ..StreamSummary::new(StreamId::new(source, account, Partition::whole())) }
+    }
+
+    #[test]
+    fn streams_side_by_side_plan_each_their_own_and_give_back_what_they_do_not_read() {
+        let (progress, mut one, mut two) = (Progress::default(), 0, 0);
+        progress.replan(&mut one, 10);
+        progress.replan(&mut two, 5);
+        for _ in 0..4 {
+            progress.wrote(100);
+        }
+        // The first wrote all four, and a new plan leaves it two more; the second fails before its first window.
+        progress.replan(&mut one, 4 + 2);
+        progress.replan(&mut two, 0);
+        assert_eq!(progress.read(), (6, 4, 400));
     }
 
     #[test]

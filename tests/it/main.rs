@@ -40,6 +40,8 @@ mod passes;
 #[cfg(test)]
 mod pooler;
 #[cfg(test)]
+mod progress;
+#[cfg(test)]
 mod prove;
 #[cfg(test)]
 mod reading;

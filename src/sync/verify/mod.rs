@@ -288,6 +288,7 @@ impl Verifying {
         let mut windows = std::mem::take(&mut self.differing);
         windows.sort_by_key(|(window, _)| *window);
         let mut repaired = Repaired::default();
+        self.reader.progress.plan(windows.chunk_by(|a, b| a.0 == b.0).count());
         for same in windows.chunk_by(|a, b| a.0 == b.0) {
             let Some((window, _)) = same.first() else { continue };
             let stream = self.done.stream.clone();
