@@ -185,6 +185,7 @@ impl Reader {
             }
         }
         self.warehouse.mark_final(stream, &plan.settled).await?;
+        self.warehouse.give_up(stream, &plan.given_up).await?;
         failure.map_or(Ok(After::Next), Err)
     }
 

@@ -79,6 +79,9 @@ pub struct Plan {
     pub reads: Vec<Read>,
     /// Windows that need not be read again.
     pub settled: Vec<Window>,
+    /// Windows that fail, were never read and of which nothing is to be had any more: they lie wholly in what is lost, or
+    /// before `start`.
+    pub given_up: Vec<Window>,
     /// A window that a backfill is reading, at which the watermark waits.
     pub waits_for: Option<Window>,
 }
@@ -128,6 +131,7 @@ pub fn plan(rules: &Rules<'_>, standing: &Standing<'_>) -> Plan {
         plan.reads.push(Read { window: tile.window, stretch, moves_watermark: in_head, was_read });
     }
     again(rules, standing, head, &mut plan);
+    plan.given_up = given_up(rules, standing);
     plan
 }
 
@@ -242,6 +246,17 @@ fn again(rules: &Rules<'_>, standing: &Standing<'_>, head: DateTime<Utc>, plan: 
     }
     due.sort_unstable_by_key(|(read_at, read)| (*read_at, read.window));
     plan.reads.extend(due.into_iter().map(|(_, read)| read));
+}
+
+/// What fails and was never read, and cannot or need not be read any more. What is newly lost is so at the next pass, once
+/// it stands in `fuel.gap`.
+fn given_up(rules: &Rules<'_>, standing: &Standing<'_>) -> Vec<Window> {
+    let failing = standing.ledger.iter().filter(|entry| entry.is_failing && entry.read_through.is_none());
+    let over = failing.filter(|entry| {
+        let before_start = Window::new(entry.window.start(), rules.start);
+        !entry.is_claimed && entry.window.minus(standing.gaps.iter().copied().chain(before_start)).is_empty()
+    });
+    over.map(|entry| entry.window).collect()
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use crate::{
 
 /// A row of the ledger, as far as planning needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "facts of a row, each its own")]
 pub struct Entry {
     /// The window.
     pub window: Window,
@@ -25,6 +26,8 @@ pub struct Entry {
     pub full_read_at: Option<DateTime<Utc>>,
     /// Whether it is not read again.
     pub is_final: bool,
+    /// Whether its last read failed.
+    pub is_failing: bool,
     /// Whether another worker is reading it now.
     pub is_claimed: bool,
     /// Whether it holds a row that can still change.
@@ -164,6 +167,7 @@ impl Warehouse {
                     is_final: row.try_get(4)?,
                     is_claimed: row.try_get(5)?,
                     can_change: row.try_get(6)?,
+                    is_failing: row.try_get(7)?,
                 });
             }
             Ok(entries)
@@ -212,6 +216,30 @@ impl Warehouse {
             statement::query(
                 "UPDATE fuel.sync_window SET state = 'final', final_at = now(), known_records = NULL \
                  WHERE source = $1 AND account = $2 AND partition = $3 AND window_start = ANY ($4) AND final_at IS NULL",
+            )
+            .bind(stream.source.as_str())
+            .bind(&stream.account)
+            .bind(stream.partition.as_str())
+            .bind(starts)
+            .execute(&mut *tx)
+            .await?;
+            tx.commit().await
+        })
+        .await
+    }
+
+    /// Notes that windows which were never read are not waited for any more: nothing of them is to be had. They stay
+    /// unread, and nothing counts as read by this; what was lost stands in `fuel.gap`.
+    pub async fn give_up(&self, stream: &StreamId, windows: &[Window]) -> Result<(), WarehouseError> {
+        if windows.is_empty() {
+            return Ok(());
+        }
+        let starts: &Vec<_> = &windows.iter().map(Window::start).collect();
+        self.short(|mut tx| async move {
+            statement::query(
+                "UPDATE fuel.sync_window SET state = 'open', last_error = NULL \
+                 WHERE source = $1 AND account = $2 AND partition = $3 AND window_start = ANY ($4) \
+                     AND state = 'failing' AND read_through IS NULL",
             )
             .bind(stream.source.as_str())
             .bind(&stream.account)

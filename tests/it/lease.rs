@@ -332,6 +332,7 @@ async fn the_ledger_knows_what_was_read_and_what_may_change() {
         read_through: read.map(at),
         full_read_at: read.map(at),
         is_final: false,
+        is_failing: read.is_none(),
         is_claimed: false,
         can_change,
     };
@@ -345,6 +346,11 @@ async fn the_ledger_knows_what_was_read_and_what_may_change() {
         [plain("read"), plain("open"), ("failing".to_owned(), 2, Some("cut off".to_owned()))],
         "a window is open while its end is to come"
     );
+
+    // What was read once, and what does not fail, is not given up whatever is asked.
+    stage.warehouse.give_up(&stage.stream, &[window(0, 24), window(24, 48), window(48, 72)]).await.unwrap();
+    assert_eq!(stage.states().await, [plain("read"), plain("open"), ("open".to_owned(), 2, None)]);
+    assert_eq!(stage.ledger().await[2].read_through, None, "it counts as read by nothing");
 
     stage.warehouse.mark_final(&stage.stream, &[]).await.unwrap();
     assert!(stage.ledger().await.iter().all(|entry| !entry.is_final));

@@ -17,6 +17,7 @@ fn entry(from: i64, to: i64, whole: Option<i64>) -> Entry {
         read_through: Some(at(to)),
         full_read_at: whole.map(at),
         is_final: false,
+        is_failing: false,
         is_claimed: false,
         can_change: false,
     }

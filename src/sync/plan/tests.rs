@@ -42,6 +42,7 @@ fn read_at(start: i64, end: i64, read: i64) -> Entry {
         read_through: Some(at(read)),
         full_read_at: Some(at(read)),
         is_final: false,
+        is_failing: false,
         is_claimed: false,
         can_change: true,
     }
@@ -77,6 +78,28 @@ fn a_window_asked_for_is_read_again_at_any_age_unless_the_source_no_longer_serve
     let gaps = [window(-DAY, HOUR)];
     let plan = super::plan(&rules(0), &Standing { gaps: &gaps, ..standing });
     assert_eq!(plan.settled, [window(0, 6 * HOUR), window(6 * HOUR, 12 * HOUR)], "it would never be read whole");
+}
+
+#[test]
+fn what_fails_and_was_never_read_is_given_up_where_all_of_it_is_lost_and_nowhere_else() {
+    let failing = |start: i64, end: i64| Entry {
+        read_through: None,
+        full_read_at: None,
+        is_failing: true,
+        ..read_at(start * HOUR, end * HOUR, 0)
+    };
+    let read = Entry { is_failing: true, ..read_at(18 * HOUR, 24 * HOUR, 25 * HOUR) };
+    let claimed = Entry { is_claimed: true, ..failing(24, 30) };
+    let ledger = [failing(0, 6), failing(6, 12), failing(12, 18), read, claimed, failing(30, 36), failing(36, 42)];
+    let gaps = [window(8 * HOUR, 16 * HOUR), window(16 * HOUR, 35 * HOUR)];
+    let of = |start: i64, gaps: &[Window]| {
+        let standing = Standing { gaps, horizon: Some(at(40 * HOUR)), ..standing(&ledger, Some(42 * HOUR), 50 * HOUR) };
+        plan(&rules(start), &standing).given_up
+    };
+    // Two gaps that touch are one; the part before `start` and the part in a gap are together a whole window.
+    assert_eq!(of(8 * HOUR, &gaps), [window(0, 6 * HOUR), window(6 * HOUR, 12 * HOUR), window(12 * HOUR, 18 * HOUR)]);
+    assert_eq!(of(0, &gaps), [window(12 * HOUR, 18 * HOUR)], "what lies in a gap in part only is waited for");
+    assert!(of(0, &[]).is_empty(), "the horizon alone settles nothing: the loss is recorded first");
 }
 
 #[test]

@@ -139,6 +139,7 @@ mod tests {
             read_through: Some(at(to)),
             full_read_at: Some(at(to)),
             is_final: false,
+            is_failing: false,
             is_claimed: false,
             can_change: false,
         }

@@ -11,7 +11,8 @@ SELECT
                 AND t.occurred_at >= w.window_start AND t.occurred_at < w.window_end
                 AND t.state = ANY ($5) AND t.missing_since IS NULL
         )
-    END
+    END,
+    w.state = 'failing'
 FROM fuel.sync_window w
 WHERE w.source = $1 AND w.account = $2 AND w.partition = $3
 ORDER BY w.window_start
