@@ -11,6 +11,7 @@ use futures_util::future;
 use tokio::{
     sync::{Semaphore, mpsc},
     task::{JoinError, JoinSet},
+    time::MissedTickBehavior,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -19,8 +20,13 @@ use super::{
     stream::Reader,
     summary::{StreamOutcome, StreamSummary, Summary},
 };
-use crate::domain::StreamId;
+use crate::{
+    domain::StreamId,
+    warehouse::{Warehouse, WarehouseError},
+};
 
+/// How often old runs are looked for.
+const RUNS_LOOKED_AT: Duration = Duration::from_hours(24);
 /// A lease is not looked at more often than this.
 const SOON: Duration = Duration::from_millis(20);
 
@@ -56,6 +62,7 @@ pub async fn run(
             }
         });
     }
+    accounts.spawn(forget_runs(passes.warehouse.clone(), stop.clone()));
     while let Some(ended) = accounts.join_next().await {
         ended??;
         if !stop.is_cancelled() {
@@ -96,10 +103,9 @@ async fn read_account(
                 let (door, rings) = mpsc::channel(1);
                 let work = Worker {
                     passes: Arc::clone(passes),
-                    reader: passes.reader(account),
+                    reader: Reader { run_on: Some(Arc::clone(host)), ..passes.reader(account) },
                     stream: stream.clone(),
                     permits: Arc::clone(permits),
-                    host: Arc::clone(host),
                 };
                 workers.spawn(work.run(rings, stop.clone()));
                 door
@@ -115,12 +121,42 @@ async fn read_account(
     Ok(())
 }
 
+/// Deletes the rows of runs older than a year, once a day.
+async fn forget_runs(warehouse: Warehouse, stop: CancellationToken) -> Result<(), DaemonError> {
+    let mut bell = tokio::time::interval(RUNS_LOOKED_AT);
+    bell.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut may = true;
+    loop {
+        tokio::select! {
+            _ = bell.tick() => {}
+            () = stop.cancelled() => return Ok(()),
+        }
+        while may && !stop.is_cancelled() {
+            let forgotten = tokio::select! {
+                forgotten = warehouse.forget_runs() => forgotten,
+                () = stop.cancelled() => return Ok(()),
+            };
+            match forgotten {
+                Ok(0) => break,
+                Ok(runs) => tracing::info!(runs, "rows of fuel.sync_run older than a year were deleted"),
+                Err(error @ WarehouseError::Forbidden(_)) => {
+                    may = false;
+                    tracing::info!(error = %error, "rows of fuel.sync_run older than a year stay: the role may not delete them; run deploy/postgres/role.sql");
+                }
+                Err(error) => {
+                    tracing::warn!(error = %error, "rows of fuel.sync_run older than a year could not be deleted; tried again in a day");
+                    break;
+                }
+            }
+        }
+    }
+}
+
 struct Worker {
     passes: Arc<Passes>,
     reader: Reader,
     stream: StreamId,
     permits: Arc<Semaphore>,
-    host: Arc<str>,
 }
 
 impl Worker {
@@ -139,12 +175,12 @@ impl Worker {
                 return;
             }
             let _under_way = self.passes.watch.begin("the pass", &self.stream, self.passes.longest_turn());
-            let run = self.passes.warehouse.begin_run("run", &self.host).await;
             let summary = self.reader.pass(&self.stream, &stop).await;
             self.passes.remember(&summary);
             report(&summary);
             held_for = summary.held_for;
-            if let Ok(run) = run {
+            // A stream that was left to another process is no run of this one.
+            if let Some(run) = summary.run {
                 let whole = Summary::of(vec![summary]);
                 let (windows, counts) = whole.totals();
                 if let Err(error) = self.passes.warehouse.end_run(run, whole.outcome.as_str(), windows, &counts).await {

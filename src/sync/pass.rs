@@ -115,6 +115,7 @@ impl Passes {
             forgotten: self.forgotten.clone(),
             watch: Arc::clone(&self.watch),
             telemetry: self.telemetry.clone(),
+            run_on: None,
         }
     }
 

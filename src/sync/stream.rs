@@ -71,6 +71,8 @@ pub struct Reader {
     pub watch: Arc<Watch>,
     /// Where traces go.
     pub telemetry: Telemetry,
+    /// This machine, where each pass over a stream is a run of its own; none where it is part of one.
+    pub run_on: Option<Arc<str>>,
 }
 
 impl Reader {
@@ -123,6 +125,7 @@ impl Reader {
                 Taken::Ours { lease, watermark } => {
                     summary.watermark = watermark;
                     summary.epoch = Some(lease.epoch);
+                    self.begin_run(summary).await;
                     lease
                 }
                 Taken::Held { by, until, left } => return Err(WindowError::Held { by, until, left }),
@@ -146,6 +149,16 @@ impl Reader {
             }
         }
         Err(WindowError::LeaseNotKept(TAKEN_AGAIN))
+    }
+
+    /// Opens the pass's row in `fuel.sync_run`, once. A pass whose row cannot be opened does its work all the same.
+    async fn begin_run(&self, summary: &mut StreamSummary) {
+        if let (Some(host), None) = (&self.run_on, summary.run) {
+            match self.warehouse.begin_run("run", host).await {
+                Ok(run) => summary.run = Some(run),
+                Err(error) => tracing::warn!(error = %error, "the run's row could not be opened"),
+            }
+        }
     }
 
     /// Renews the lease for as long as it is asked to; returns only when the lease is lost.

@@ -8,6 +8,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use uuid::Uuid;
 
 use super::window::Disposition;
 use crate::{domain::StreamId, warehouse::load::Counts};
@@ -127,6 +128,9 @@ pub struct StreamSummary {
     /// The lease under which it was read: a process that lost it does not note how its pass ended.
     #[serde(skip)]
     pub epoch: Option<i64>,
+    /// Its row in `fuel.sync_run`, where it is a run of its own: opened once its lease was ours.
+    #[serde(skip)]
+    pub run: Option<Uuid>,
     /// The window at which it stopped.
     #[serde(skip)]
     pub stopped_at: Option<crate::domain::Window>,
@@ -160,6 +164,7 @@ impl StreamSummary {
             gaps: Vec::new(),
             error: None,
             epoch: None,
+            run: None,
             stopped_at: None,
             planned: 0,
             held_for: None,

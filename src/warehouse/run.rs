@@ -5,6 +5,9 @@ use uuid::Uuid;
 
 use super::{Warehouse, WarehouseError, load::Counts};
 
+/// Rows deleted at a time: a short transaction.
+const AT_A_TIME: i64 = 10_000;
+
 impl Warehouse {
     /// Opens a row for a run; its number is in order of time.
     pub async fn begin_run(&self, mode: &str, host: &str) -> Result<Uuid, WarehouseError> {
@@ -19,6 +22,16 @@ impl Warehouse {
                 .await?;
             tx.commit().await?;
             Ok(id)
+        })
+        .await
+    }
+
+    /// Deletes rows of runs that began more than a year ago, the oldest first and so many at a time; how many it were.
+    pub async fn forget_runs(&self) -> Result<u64, WarehouseError> {
+        self.short(|mut tx| async move {
+            let done = statement::query(include_str!("sql/forget_runs.sql")).bind(AT_A_TIME).execute(&mut *tx).await?;
+            tx.commit().await?;
+            Ok(done.rows_affected())
         })
         .await
     }
