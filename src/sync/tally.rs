@@ -11,7 +11,7 @@ use crate::{
 /// What came of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WindowOutcome {
-    /// A line of it was inserted, updated, or marked missing.
+    /// A line of it was inserted, updated, or marked missing, or nothing of it could be understood.
     Changed,
     /// The warehouse had it as it is.
     Unchanged,
@@ -37,7 +37,12 @@ impl WindowOutcome {
 
     /// What the counts of a window that was written say.
     pub const fn written(counts: &Counts) -> Self {
-        if counts.inserted + counts.updated + counts.marked > 0 { Self::Changed } else { Self::Unchanged }
+        let nothing_understood = counts.quarantined > 0 && counts.unchanged == 0;
+        if counts.inserted + counts.updated + counts.marked > 0 || nothing_understood {
+            Self::Changed
+        } else {
+            Self::Unchanged
+        }
     }
 
     /// What an error makes of its window; none where nothing is to be waited for: a younger read stands, another process
@@ -184,6 +189,10 @@ mod tests {
         let counts = Counts { fetched: 3, unchanged: 3, missing: 2, ..Counts::default() };
         assert_eq!(WindowOutcome::written(&counts), WindowOutcome::Unchanged);
         assert_eq!(WindowOutcome::written(&Counts { marked: 1, ..counts }), WindowOutcome::Changed);
+        let one = Counts { quarantined: 1, ..counts };
+        assert_eq!(WindowOutcome::written(&one), WindowOutcome::Unchanged, "one of three is what it was");
+        let none = Counts { fetched: 2, quarantined: 2, ..Counts::default() };
+        assert_eq!(WindowOutcome::written(&none), WindowOutcome::Changed, "the warehouse has nothing of it");
     }
 
     #[test]
