@@ -42,7 +42,7 @@ pub(super) fn document(title: &str, here: Here, main: &str) -> String {
     }
     let _ = write!(
         html,
-        "</nav></header>{}<main id=\"main\" tabindex=\"-1\"><p id=\"lost\" role=\"status\" hidden></p>{main}</main>\
+        "</nav></header>{}<p id=\"lost\" role=\"status\" hidden></p><main id=\"main\" tabindex=\"-1\">{main}</main>\
          <footer><p>For programs: <a href=\"/api/status\">/api/status</a>, <a href=\"/metrics\">/metrics</a>, \
          <a href=\"/healthz\">/healthz</a>, <a href=\"/readyz\">/readyz</a>. All times are UTC. Nothing can be changed \
          from here; <code>fuelsync help</code> names the commands that do.</p></footer><script>{SCRIPT}</script></body></html>",
