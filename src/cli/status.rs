@@ -16,7 +16,7 @@ pub(super) async fn run(args: StatusArgs, global: &Global) -> Result<Exit, Failu
     warehouse.require_current().await?;
     let mut view = run::camera(&app, &warehouse, None).take().await;
     warehouse.close().await;
-    if !view.database.is_ready() {
+    if !view.database.is_readable() {
         return Err(Failure::new(Exit::Database, view.database.problem.unwrap_or_default()));
     }
     view.streams.retain(|stream| args.select.matches(stream.source, &stream.account));
@@ -48,6 +48,9 @@ fn text(view: &View) -> String {
         ]);
     }
     let mut said = vec![table.to_string()];
+    if let Some(problem) = &view.database.problem {
+        said.push(format!("NOTHING IS WRITTEN: {problem}"));
+    }
     for stream in &view.streams {
         if let Some(error) = &stream.last_error {
             said.push(format!("{}: {error}", name(stream)));

@@ -92,7 +92,8 @@ impl Meter {
         let asked = async {
             let _turn = self.turn.lock().await;
             let database = probe(&self.warehouse).await;
-            if !database.is_ready() {
+            // What it holds is told as long as it can be read: that nothing comes along is what it shows then.
+            if !database.is_readable() {
                 return (database, None);
             }
             match self.warehouse.standings(&self.passes.owner, &self.wanted()).await {

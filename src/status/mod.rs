@@ -148,14 +148,14 @@ async fn healthz(State(state): State<StatusState>) -> (StatusCode, String) {
     }
 }
 
-/// The database is reachable and its migrations are applied.
+/// The database is reachable, its migrations are those of this version, and a window could be written.
 async fn readyz(State(state): State<StatusState>) -> (StatusCode, String) {
     let database = (state.database)().await;
     if database.is_ready() {
         return (StatusCode::OK, "ok\n".to_owned());
     }
     let unsaid = if database.reachable {
-        "migrations are missing; run `fuelsync migrate`"
+        "the database cannot be worked with; `fuelsync check` says more"
     } else {
         "the database cannot be reached"
     };

@@ -9,18 +9,24 @@ use crate::warehouse::{Warehouse, WarehouseError};
 /// reported, not waited for.
 const PATIENCE: Duration = Duration::from_millis(900);
 
-/// Asks which migrations are applied.
+/// Asks which migrations are applied, and whether a window could be written.
 pub(super) async fn probe(warehouse: &Warehouse) -> DatabaseView {
-    match tokio::time::timeout(PATIENCE, warehouse.migration_state()).await {
-        Ok(Ok(state)) if state.is_current() => DatabaseView::ready(),
-        Ok(Ok(_)) => DatabaseView {
-            reachable: true,
-            migrated: false,
-            problem: Some("the migrations of this version are not all applied; run `fuelsync migrate`".to_owned()),
-        },
+    match tokio::time::timeout(PATIENCE, look(warehouse)).await {
+        Ok(Ok(view)) => view,
         Ok(Err(error)) => failed(&error),
         Err(_) => silent(),
     }
+}
+
+async fn look(warehouse: &Warehouse) -> Result<DatabaseView, WarehouseError> {
+    let state = warehouse.migration_state().await?;
+    let cannot = if state.has_ours() { warehouse.cannot_write().await? } else { None };
+    Ok(DatabaseView {
+        reachable: true,
+        migrated: state.has_ours(),
+        writable: state.is_current() && cannot.is_none(),
+        problem: state.problem().or(cannot),
+    })
 }
 
 /// It did not answer in time.

@@ -213,7 +213,10 @@ async fn a_process_in_which_something_is_stuck_is_not_healthy() {
 
 #[tokio::test]
 async fn a_database_without_its_migrations_is_not_ready() {
-    let database = DatabaseView { reachable: true, migrated: false, problem: None };
+    let database = DatabaseView {
+        reachable: true,
+        ..DatabaseView::unreachable("1 migration(s) are not applied; run `fuelsync migrate`")
+    };
     let (address, ..) = serving(View { database, ..view() }).await;
     let (status, _, body) = get_from(address, "/readyz").await;
     assert_eq!(status, 503);

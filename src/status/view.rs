@@ -32,6 +32,9 @@ pub struct DatabaseView {
     /// What is wrong and what to do, when something is. Without the URL and without a row.
     pub problem: Option<String>,
 }
+    /// A window could be written: no later version has migrated it, it is no standby and not read only, and the role has the
+    /// rights.
+    pub writable: bool,
 
 /// One stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -78,12 +81,12 @@ pub struct LineCount {
 impl DatabaseView {
     /// All is well.
     pub const fn ready() -> Self {
-        Self { reachable: true, migrated: true, problem: None }
+        Self { reachable: true, migrated: true, writable: true, problem: None }
     }
 
     /// It does not answer.
     pub fn unreachable(problem: impl Into<String>) -> Self {
-        Self { reachable: false, migrated: false, problem: Some(problem.into()) }
+        Self { reachable: false, migrated: false, writable: false, problem: Some(problem.into()) }
     }
 
     /// Whether the program can work with it.
@@ -91,3 +94,8 @@ impl DatabaseView {
         self.reachable && self.migrated
     }
 }
+        self.is_readable() && self.writable
+    }
+
+    /// Whether what it holds can be shown.
+    pub const fn is_readable(&self) -> bool {

@@ -240,7 +240,8 @@ impl Reader {
             }
             StreamOutcome::NoDatabase => {
                 tracing::error!(error = %text, windows = summary.windows, "nothing can be written; what was committed stays; it goes on when the database is back");
-                None
+                // One that answers may let this be noted, though not all of a window.
+                matches!(error, WindowError::Warehouse(error) if error.is_an_answer()).then_some(PassEnd::Failed(&text))
             }
             StreamOutcome::NotEnabled => {
                 tracing::warn!(reason = %text, "the stream is switched off until the next start");

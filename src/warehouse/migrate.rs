@@ -36,6 +36,35 @@ impl MigrationState {
     pub fn is_current(&self) -> bool {
         self.missing.is_empty() && self.unknown.is_empty() && self.altered.is_empty()
     }
+
+    /// Whether all that this version made is there: what a later version only added does not keep this one from reading.
+    pub fn has_ours(&self) -> bool {
+        self.missing.is_empty() && self.altered.is_empty()
+    }
+
+    /// What is wrong and what to do; none where the tables are those of this version.
+    pub fn problem(&self) -> Option<String> {
+        if self.is_current() {
+            return None;
+        }
+        Some(if self.unknown.is_empty() && self.altered.is_empty() {
+            format!(
+                "{} migration(s) are not applied; run `fuelsync migrate`, or set database.migrate = true",
+                self.missing.len()
+            )
+        } else if self.altered.is_empty() {
+            format!(
+                "the database is newer than this program: migrations {:?} are not known to this version; use the version of \
+                 fuelsync that applied them",
+                self.unknown
+            )
+        } else {
+            format!(
+                "migrations {:?} are not known to this version and {:?} differ; use the version of fuelsync that applied them",
+                self.unknown, self.altered
+            )
+        })
+    }
 }
 
 impl Warehouse {
@@ -99,21 +128,7 @@ impl Warehouse {
 
     /// That the tables are those of this version, or an error that says what to do.
     pub async fn require_current(&self) -> Result<(), WarehouseError> {
-        let state = self.migration_state().await?;
-        if state.is_current() {
-            return Ok(());
-        }
-        Err(WarehouseError::Migrations(if state.unknown.is_empty() && state.altered.is_empty() {
-            format!(
-                "{} migration(s) are not applied; run `fuelsync migrate`, or set database.migrate = true",
-                state.missing.len()
-            )
-        } else {
-            format!(
-                "migrations {:?} are not known to this version and {:?} differ; use the version of fuelsync that applied them",
-                state.unknown, state.altered
-            )
-        }))
+        self.migration_state().await?.problem().map_or(Ok(()), |problem| Err(WarehouseError::Migrations(problem)))
     }
 }
 

@@ -76,6 +76,33 @@ impl Warehouse {
     /// Whether the database answers, within a second or two.
     pub async fn ping(&self) -> Result<(), WarehouseError> {
         let limit = std::time::Duration::from_secs(2);
+    /// Why no window could be written here though the database answers, and what to do; none where one could. Wants the
+    /// tables of this version.
+    pub async fn cannot_write(&self) -> Result<Option<String>, WarehouseError> {
+        self.short(|mut tx| async move {
+            let row = statement::query(include_str!("sql/can_write.sql")).fetch_one(&mut *tx).await?;
+            tx.commit().await?;
+            let (read_only, is_standby): (bool, bool) = (row.try_get(0)?, row.try_get(1)?);
+            let lacks: Vec<String> = row.try_get(2)?;
+            Ok(match lacks.first() {
+                _ if is_standby => {
+                    Some("the database is a standby and can only be read; database.url must lead to the primary".to_owned())
+                }
+                _ if read_only => Some(
+                    "the database can only be read (default_transaction_read_only); nothing is written until that is off"
+                        .to_owned(),
+                ),
+                Some(first) => Some(format!(
+                    "the role may not write: {} right(s) are missing, {first} among them; run deploy/postgres/role.sql, \
+                     `fuelsync check` lists each",
+                    lacks.len()
+                )),
+                None => None,
+            })
+        })
+        .await
+    }
+
         within((limit, "the limit of a probe"), async { self.begin(limit).await?.commit().await }).await
     }
 

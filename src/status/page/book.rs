@@ -57,7 +57,7 @@ impl Book {
     /// The front page, of one group only when it is asked for. A database that is out of reach is not asked.
     pub(super) async fn overview(&self, view: View, only: Option<Group>) -> Overview {
         let now = view.taken_at;
-        let (coverage, runs, sales) = if view.database.is_ready() {
+        let (coverage, runs, sales) = if view.database.is_readable() {
             let since = first_of(days::SHOWN, now).and_time(NaiveTime::MIN).and_utc();
             let warehouse = self.warehouse.clone();
             let coverage = self.coverage.get(async move { said(warehouse.coverage(since).await) });
@@ -92,10 +92,10 @@ impl Book {
     /// The page of the quarantine.
     pub(super) async fn quarantine(&self, view: &View) -> QuarantinePage {
         let found = match &view.database.problem {
-            Some(problem) => Err(problem.clone()),
-            None => said(self.warehouse.in_quarantine(quarantine::SHOWN).await),
+            Some(problem) if !view.database.is_readable() => Err(problem.clone()),
+            Some(_) | None => said(self.warehouse.in_quarantine(quarantine::SHOWN).await),
         };
-        let all = view.database.is_ready().then(|| view.streams.iter().map(|stream| stream.quarantine).sum());
+        let all = view.database.is_readable().then(|| view.streams.iter().map(|stream| stream.quarantine).sum());
         QuarantinePage { taken_at: self.clock.now(), all, found }
     }
 }

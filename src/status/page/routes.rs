@@ -57,7 +57,7 @@ pub(in crate::status) async fn index(
         (source, account) => match known(&view, source.as_deref(), account) {
             Some(group) => Some(group),
             // Without the database no stream is known, and the page says why.
-            None if !view.database.is_ready() => None,
+            None if !view.database.is_readable() => None,
             None => return Ok(not_found()),
         },
     };
@@ -94,7 +94,7 @@ pub(in crate::status) async fn stream_page(
             && stream.partition.as_str() == asked.partition
     });
     let Some(found) = found.cloned() else {
-        return Ok(if view.database.is_ready() { not_found() } else { out_of_reach(&view) });
+        return Ok(if view.database.is_readable() { not_found() } else { out_of_reach(&view) });
     };
     let page = if let Some(book) = &state.book {
         book.stream(&view, found).await
@@ -109,7 +109,7 @@ pub(in crate::status) async fn stream_page(
 pub(in crate::status) async fn quarantine_page(State(state): State<StatusState>) -> Page {
     let view = state.view().await?;
     let Some(book) = &state.book else { return Ok(not_found()) };
-    if !view.database.is_ready() {
+    if !view.database.is_readable() {
         return Ok(out_of_reach(&view));
     }
     Ok((StatusCode::OK, Html(quarantine::render(&book.quarantine(&view).await))))
