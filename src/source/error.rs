@@ -56,7 +56,7 @@ pub enum Disposition {
     NextPass,
     /// No stream of this account is asked again in this pass.
     StopAccount,
-    /// This stream is switched off until the next start; the others go on.
+    /// This stream is not asked again for a day; the others go on.
     SwitchOff,
     /// This stream says so and rests; its rows stay as they are.
     Rest,

@@ -1,7 +1,7 @@
 //! One round over everything that is due: all accounts, all their sources, all their streams.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeSet, HashMap},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt, future, stream};
 use tokio_util::sync::CancellationToken;
 
@@ -28,8 +28,11 @@ use crate::{
     schedule::Schedule,
     source::{Disposition, Source, SourceError},
     telemetry::Telemetry,
-    warehouse::{Warehouse, WarehouseError, checkpoint::PassEnd},
+    warehouse::{Warehouse, checkpoint::PassEnd},
 };
+
+/// How long what is not enabled is not asked again: a vendor that says so once may have been wrong, or mend it.
+const ASKED_AGAIN: TimeDelta = TimeDelta::days(1);
 
 /// An account that is read: its source and what the configuration says of it.
 #[derive(Debug, Clone)]
@@ -69,8 +72,8 @@ pub struct Passes {
     pub watch: Arc<Watch>,
     /// Where traces go.
     pub telemetry: Telemetry,
-    /// What is not enabled: not asked again until the next start.
-    off: Mutex<HashSet<StreamId>>,
+    /// What is not enabled, and when the source said so, by its clock.
+    off: Mutex<HashMap<StreamId, DateTime<Utc>>>,
 }
 
 /// What an account's source has now.
@@ -143,10 +146,10 @@ impl Passes {
             .map(async |(reader, stream, refused): (Reader, StreamId, Arc<AtomicBool>)| {
                 let ended = |outcome, why: &str| StreamSummary::new(stream.clone()).ended(outcome, why);
                 if refused.load(Ordering::Relaxed) {
-                    return ended(
-                        StreamOutcome::Refused,
-                        "not asked: the vendor refuses the credentials of this account",
-                    );
+                    let why = "not asked: the vendor refuses the credentials of this account";
+                    // `status` must not go on saying that all is well with it.
+                    self.note(&stream, PassEnd::Refused(why)).await;
+                    return ended(StreamOutcome::Refused, why);
                 }
                 if stop.is_cancelled() {
                     return ended(StreamOutcome::Stopped, "stopped before it was read");
@@ -168,13 +171,25 @@ impl Passes {
     /// Remembers how a pass ended, and a stream that is not enabled.
     pub fn remember(&self, summary: &StreamSummary) {
         self.tallies.passed(&summary.stream, summary.outcome);
-        if summary.outcome == StreamOutcome::NotEnabled {
-            self.off.lock().unwrap_or_else(PoisonError::into_inner).insert(summary.stream.clone());
+        let account = self.accounts.iter().find(|account| {
+            account.source.account() == summary.stream.account && account.kinds.contains(&summary.stream.source)
+        });
+        if let (StreamOutcome::NotEnabled, Some(account)) = (summary.outcome, account) {
+            let said_at = account.source.present();
+            self.off.lock().unwrap_or_else(PoisonError::into_inner).insert(summary.stream.clone(), said_at);
         }
     }
 
-    fn is_off(&self, stream: &StreamId) -> bool {
-        self.off.lock().unwrap_or_else(PoisonError::into_inner).contains(stream)
+    /// Whether the source said within a day that the stream is not enabled.
+    fn is_off(&self, stream: &StreamId, present: DateTime<Utc>) -> bool {
+        let off = self.off.lock().unwrap_or_else(PoisonError::into_inner);
+        off.get(stream).is_some_and(|said_at| present - *said_at < ASKED_AGAIN)
+    }
+
+    async fn note(&self, stream: &StreamId, end: PassEnd<'_>) {
+        if let Err(error) = self.warehouse.note_pass(stream, None, end).await {
+            tracing::warn!(stream = %stream, error = %error, "how the pass ended could not be noted");
+        }
     }
 
     /// Asks an account which streams it has. A list that cannot be had does not keep the streams already known from
@@ -219,28 +234,34 @@ impl Passes {
                     }
                     let streams =
                         listed.into_iter().map(|partition| StreamId::new(*kind, account.source.account(), partition));
-                    discovered.streams.extend(streams.filter(|stream| !self.is_off(stream)));
+                    let present = account.source.present();
+                    discovered.streams.extend(streams.filter(|stream| !self.is_off(stream, present)));
+                    // Where a list could not be had before, that is over.
+                    let failed = known.iter().any(|(partition, outcome)| {
+                        *kind == SourceKind::AlexelaCard
+                            && partition.contract_no().is_none()
+                            && outcome.as_deref() != Some("ok")
+                    });
+                    if failed {
+                        self.note(&whole, PassEnd::Ok).await;
+                    }
                 }
                 Err(error) => {
-                    // `status` must not go on saying that all is well with streams that cannot even be listed.
-                    let known_to_be_read = known.iter().filter(|(partition, outcome)| {
+                    let why = format!("the list of contracts could not be had: {error}");
+                    // The list has an end of its own, which those of the contracts known from before do not hide.
+                    self.note(&whole, unlisted_end(&error, &why)).await;
+                    let known = known.into_iter().filter(|(partition, outcome)| {
                         partition.contract_no().is_some() && outcome.as_deref() != Some("withdrawn")
                     });
-                    for (partition, _) in known_to_be_read {
-                        under_way.goes_on(patience);
-                        let stream = StreamId::new(*kind, account.source.account(), partition.clone());
-                        let why = format!("the list of contracts could not be had: {error}");
-                        if let Err(error) = self.warehouse.note_pass(&stream, None, unlisted_end(&error, &why)).await {
-                            tracing::warn!(stream = %stream, error = %error, "that could not be noted");
-                        }
-                    }
+                    let known = known.map(|(partition, _)| StreamId::new(*kind, account.source.account(), partition));
                     if error.disposition() == Disposition::NextPass {
-                        let known = known.into_iter().filter(|(partition, outcome)| {
-                            partition.contract_no().is_some() && outcome.as_deref() != Some("withdrawn")
-                        });
-                        discovered.streams.extend(
-                            known.map(|(partition, _)| StreamId::new(*kind, account.source.account(), partition)),
-                        );
+                        discovered.streams.extend(known);
+                    } else {
+                        // `status` must not go on saying that all is well with streams that are not read.
+                        for stream in known {
+                            under_way.goes_on(patience);
+                            self.note(&stream, unlisted_end(&error, &why)).await;
+                        }
                     }
                     discovered.remarks.push(unlisted(whole, &error));
                 }
@@ -274,11 +295,7 @@ impl Passes {
             let why = "the vendor no longer lists this contract; its rows stay as they are";
             if outcome.as_deref() != Some("withdrawn") {
                 tracing::warn!(stream = %stream, "the vendor no longer lists this contract; its rows stay as they are, nothing is marked missing");
-                let noted: Result<(), WarehouseError> =
-                    self.warehouse.note_pass(&stream, None, PassEnd::Withdrawn(why)).await;
-                if let Err(error) = noted {
-                    tracing::warn!(stream = %stream, error = %error, "that could not be noted");
-                }
+                self.note(&stream, PassEnd::Withdrawn(why)).await;
             }
             discovered.remarks.push(StreamSummary::new(stream).ended(StreamOutcome::Withdrawn, why));
         }

@@ -244,7 +244,7 @@ impl Reader {
                 matches!(error, WindowError::Warehouse(error) if error.is_an_answer()).then_some(PassEnd::Failed(&text))
             }
             StreamOutcome::NotEnabled => {
-                tracing::warn!(reason = %text, "the stream is switched off until the next start");
+                tracing::warn!(reason = %text, "the vendor does not offer this interface; it is asked again in a day, or at the next start");
                 Some(PassEnd::NotEnabled(&text))
             }
             StreamOutcome::Withdrawn => {

@@ -326,7 +326,7 @@ pub enum Disposition {
     NextPass,
     /// The account's credentials are refused.
     StopAccount,
-    /// The interface is not enabled: not asked again until the next start.
+    /// The interface is not enabled: not asked again for a day.
     SwitchOff,
     /// The contract is withdrawn.
     Rest,

@@ -14,7 +14,8 @@ WITH RECURSIVE leap AS (
 ), streams AS (
     SELECT source, account, partition FROM leap
     UNION
-    SELECT source, account, partition FROM fuel.checkpoint
+    -- How the list of an account's contracts was had is kept as one, and is no stream.
+    SELECT source, account, partition FROM fuel.checkpoint WHERE NOT (source = 'alexela_card' AND partition = '-')
     UNION
     SELECT DISTINCT source, account, partition FROM fuel.sync_window
     UNION
