@@ -6,6 +6,7 @@ use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 
 use crate::{
     domain::{Partition, SourceKind, StreamId},
+    sync::pass::Account,
     warehouse::standing::{LastPass, StreamStanding},
 };
 
@@ -32,7 +33,8 @@ pub(super) struct Terms<'a> {
     pub(super) horizon: &'a dyn Fn(DateTime<Utc>) -> Option<DateTime<Utc>>,
 }
 
-/// All streams of an interface together. A stream that is off counts as that and nowhere else.
+/// All streams of an interface together. A stream that is off counts as that and nowhere else, unless it was read before: then
+/// it is behind all the same, and what it misses is about to be lost.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Gauges {
     /// Streams that are read.
@@ -59,6 +61,12 @@ pub struct Gauges {
     pub quarantine: u64,
     /// Stretches lost at the source.
     pub gaps: u64,
+    /// When one was last recorded.
+    pub gap_recorded_at: Option<DateTime<Utc>>,
+    /// When the youngest of what is in quarantine was first met.
+    pub quarantined_at: Option<DateTime<Utc>>,
+    /// Whether the last list of contracts could not be had; none where the vendor is not asked for one.
+    pub list_failing: Option<bool>,
     /// How many seconds the source still serves the oldest instant that was not read; none where it serves everything.
     pub unrecoverable_in: Option<i64>,
 }
@@ -75,11 +83,15 @@ impl Gauges {
             .filter(|partition| !there.contains(partition))
             .map(|partition| StreamStanding::unknown(StreamId::new(terms.source, terms.account, partition)))
             .collect();
-        let mut read = Vec::with_capacity(own.len() + new.len());
+        let (mut read, mut wanted) = (Vec::with_capacity(own.len() + new.len()), Vec::new());
         for standing in own.into_iter().chain(&new) {
             match standing.last_pass {
+                Some(LastPass::Withdrawn) if standing.is_retired => continue,
                 Some(LastPass::Withdrawn | LastPass::NotEnabled) => {
                     gauges.off += 1;
+                    if standing.watermark.is_some() {
+                        wanted.push(standing);
+                    }
                     continue;
                 }
                 Some(LastPass::Failed) => gauges.failing += 1,
@@ -94,17 +106,46 @@ impl Gauges {
         gauges.windows_failing = sum(|standing| standing.failing);
         gauges.quarantine = sum(|standing| standing.quarantine);
         gauges.gaps = sum(|standing| standing.gaps);
+        gauges.gap_recorded_at = read.iter().filter_map(|standing| standing.gap_recorded_at).max();
+        gauges.quarantined_at = read.iter().filter_map(|standing| standing.quarantined_at).max();
+        gauges.list_failing = terms.is_listed().then(|| {
+            let list = standings.iter().find(|standing| terms.is_list(&standing.stream));
+            list.and_then(|list| list.last_pass).is_some_and(|last| last != LastPass::Ok)
+        });
         // None is the least of all.
         gauges.watermark = read.iter().map(|standing| standing.watermark).min().flatten();
         gauges.freshness = gauges.watermark.map(|watermark| (terms.present - watermark).num_seconds());
-        gauges.lag = read.iter().map(|standing| terms.lag(standing.watermark)).max();
+        wanted.extend(&read);
+        gauges.lag = wanted.iter().map(|standing| terms.lag(standing.watermark)).max();
         gauges.last_pass_at = read.iter().filter_map(|standing| standing.last_pass_at).max();
         gauges.unrecoverable_in = terms.wanted_from().and_then(|from| {
-            let unread = read.iter().map(|standing| standing.unread_from.unwrap_or(from)).min();
+            let unread = wanted.iter().map(|standing| standing.unread_from.unwrap_or(from)).min();
             unread.and_then(|unread| terms.serves_for(unread))
         });
         gauges
     }
+}
+
+/// What is known at a time of an account's interface, by the configuration and the vendor's clock.
+pub(super) fn with_terms<T>(
+    account: &Account,
+    source: SourceKind,
+    now: DateTime<Utc>,
+    publish_delay: Duration,
+    work: impl FnOnce(&Terms<'_>) -> T,
+) -> T {
+    let present = account.source.present();
+    work(&Terms {
+        source,
+        account: account.source.account(),
+        contracts: &account.contracts,
+        start: account.start,
+        present,
+        // Rounds begin by this machine's clock, watermarks stand in the source's time.
+        round: account.schedule.last_but_one(now).map(|round| round + (present - now)),
+        publish_delay,
+        horizon: &|at| account.source.horizon(source, at),
+    })
 }
 
 impl Terms<'_> {
@@ -114,7 +155,7 @@ impl Terms<'_> {
     }
 
     /// A contract that is no longer in the configuration is not looked after, as an account is not.
-    fn is_own(&self, stream: &StreamId) -> bool {
+    pub(super) fn is_own(&self, stream: &StreamId) -> bool {
         let is_read = match self.source {
             SourceKind::AlexelaCard => stream.partition.contract_no().is_some_and(|number| {
                 self.contracts.is_empty() || self.contracts.iter().any(|contract| contract == number)
@@ -124,8 +165,21 @@ impl Terms<'_> {
         is_read && stream.source == self.source && stream.account == self.account
     }
 
+    /// Whether the vendor is asked which contracts there are.
+    pub(super) fn is_listed(&self) -> bool {
+        self.source == SourceKind::AlexelaCard && self.contracts.is_empty()
+    }
+
+    /// Whether it stands for the list of this interface's contracts: how asking for it last ended.
+    pub(super) fn is_list(&self, stream: &StreamId) -> bool {
+        self.is_listed()
+            && stream.source == self.source
+            && stream.account == self.account
+            && stream.partition.contract_no().is_none()
+    }
+
     /// The partitions that are known without having been read.
-    fn expected(&self) -> Vec<Partition> {
+    pub(super) fn expected(&self) -> Vec<Partition> {
         match self.source {
             SourceKind::AlexelaCard => self.contracts.iter().map(Partition::contract).collect(),
             SourceKind::HecOne | SourceKind::AlexelaBonus | SourceKind::AlexelaEv => vec![Partition::whole()],
@@ -133,7 +187,7 @@ impl Terms<'_> {
     }
 
     /// Seconds by which a watermark is behind what the round before the last has promised.
-    fn lag(&self, watermark: Option<DateTime<Utc>>) -> i64 {
+    pub(super) fn lag(&self, watermark: Option<DateTime<Utc>>) -> i64 {
         let delay = TimeDelta::from_std(self.publish_delay).unwrap_or(TimeDelta::MAX);
         let promised = self.round.and_then(|round| round.checked_sub_signed(delay));
         promised.map_or(0, |promised| (promised - watermark.unwrap_or(self.start)).num_seconds().max(0))
@@ -203,6 +257,7 @@ mod tests {
             freshness: Some(22 * 60),
             lag: Some(0),
             last_pass_at: Some(at("2026-11-21T12:00:05Z")),
+            list_failing: Some(false),
             unrecoverable_in: Some(until.num_seconds()),
             ..Gauges::default()
         };
@@ -245,13 +300,13 @@ mod tests {
         let whole = gauges(SourceKind::HecOne, &[], &[]);
         assert_eq!((whole.streams, whole.unrecoverable_in), (1, None));
         // Which contracts there are is not known before the vendor has listed them.
-        assert_eq!(cards(&[]), Gauges::default());
+        assert_eq!(cards(&[]), Gauges { list_failing: Some(false), ..Gauges::default() });
     }
 
     #[test]
-    fn what_is_off_is_counted_as_that_alone_and_what_is_not_configured_not_at_all() {
+    fn what_is_off_and_was_never_read_is_counted_as_that_alone_and_what_is_not_configured_not_at_all() {
         let off = |number, last_pass| StreamStanding {
-            watermark: Some(at("2026-08-02T00:00:00Z")),
+            watermark: None,
             last_pass: Some(last_pass),
             quarantine: 7,
             gaps: 7,
@@ -262,10 +317,44 @@ mod tests {
         let gauges_of_all = cards(&[contract("1"), withdrawn.clone(), not_enabled]);
         assert_eq!(Gauges { off: 0, ..gauges_of_all.clone() }, cards(&[contract("1")]));
         assert_eq!(gauges_of_all.off, 2);
-        assert_eq!(gauges(SourceKind::AlexelaCard, &["1"], &[contract("1"), withdrawn]), cards(&[contract("1")]));
+        let named = gauges(SourceKind::AlexelaCard, &["1"], &[contract("1"), withdrawn]);
+        assert_eq!(named, Gauges { list_failing: None, ..cards(&[contract("1")]) });
         let mut strange = contract("4");
         strange.stream.account = "another".to_owned();
         assert_eq!(cards(&[contract("1"), strange]), cards(&[contract("1")]));
+    }
+
+    #[test]
+    fn what_is_off_and_was_read_before_stays_behind_and_about_to_be_lost() {
+        let off = StreamStanding {
+            watermark: Some(at("2026-11-20T11:30:00Z")),
+            last_pass: Some(LastPass::Withdrawn),
+            unread_from: Some(at("2026-06-22T00:00:00Z")),
+            ..contract("2")
+        };
+        let gauges = cards(&[contract("1"), off.clone()]);
+        assert_eq!((gauges.streams, gauges.off, gauges.lag), (1, 1, Some(DAY)));
+        let retired = StreamStanding { is_retired: true, ..off.clone() };
+        assert_eq!(cards(&[contract("1"), retired]), cards(&[contract("1")]), "somebody knows of it");
+        assert_eq!(gauges.freshness, Some(22 * 60), "of what is read");
+        let left = at("2026-11-22T00:00:00Z") - at("2026-11-21T12:07:00Z");
+        assert_eq!(gauges.unrecoverable_in, Some(left.num_seconds()));
+    }
+
+    #[test]
+    fn a_list_of_contracts_that_cannot_be_had_is_said_whatever_the_contracts_known_say() {
+        let list = |last_pass| StreamStanding {
+            last_pass: Some(last_pass),
+            ..StreamStanding::unknown(StreamId::new(SourceKind::AlexelaCard, "fleet", Partition::whole()))
+        };
+        let failing = |standings: &[StreamStanding]| cards(standings).list_failing;
+        assert_eq!(failing(&[contract("1")]), Some(false));
+        assert_eq!(failing(&[contract("1"), list(LastPass::Failed)]), Some(true));
+        assert_eq!(failing(&[list(LastPass::Refused)]), Some(true));
+        assert_eq!(failing(&[contract("1"), list(LastPass::Ok)]), Some(false));
+        assert_eq!(cards(&[contract("1"), list(LastPass::Failed)]).streams, 1, "it is no stream");
+        assert_eq!(gauges(SourceKind::AlexelaCard, &["1"], &[list(LastPass::Failed)]).list_failing, None);
+        assert_eq!(gauges(SourceKind::HecOne, &[], &[]).list_failing, None);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Mutex;
 
 use super::{
-    gauges::{Gauges, Terms},
+    gauges::{Gauges, Terms, with_terms},
     probe::{failed, probe, silent},
     view::DatabaseView,
 };
@@ -158,17 +158,6 @@ impl Meter {
         now: DateTime<Utc>,
         work: impl FnOnce(&Terms<'_>) -> T,
     ) -> T {
-        let present = account.source.present();
-        work(&Terms {
-            source,
-            account: account.source.account(),
-            contracts: &account.contracts,
-            start: account.start,
-            present,
-            // Rounds begin by this machine's clock, watermarks stand in the source's time.
-            round: account.schedule.last_but_one(now).map(|round| round + (present - now)),
-            publish_delay: self.passes.settings.publish_delay,
-            horizon: &|at| account.source.horizon(source, at),
-        })
+        with_terms(account, source, now, self.passes.settings.publish_delay, work)
     }
 }

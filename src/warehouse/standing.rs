@@ -4,6 +4,7 @@
 use std::{collections::HashMap, str::FromStr};
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use sqlx::{Row, postgres::PgRow};
 
 use super::{Warehouse, WarehouseError};
@@ -13,7 +14,8 @@ use crate::{
 };
 
 /// How the last pass over a stream ended, as far as that is noted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum LastPass {
     /// All that was due is read.
     Ok,
@@ -58,12 +60,18 @@ pub struct StreamStanding {
     pub last_pass_at: Option<DateTime<Utc>>,
     /// How; none before the first, or in a word of a later version.
     pub last_pass: Option<LastPass>,
+    /// Whether it was withdrawn, and somebody who knows that has retired it by taking its error away.
+    pub is_retired: bool,
     /// Windows whose last read failed.
     pub failing: u64,
     /// Stretches lost at the source.
     pub gaps: u64,
+    /// When the last of them was recorded.
+    pub gap_recorded_at: Option<DateTime<Utc>>,
     /// Records in quarantine, not resolved.
     pub quarantine: u64,
+    /// When the youngest of them was first met.
+    pub quarantined_at: Option<DateTime<Utc>>,
     /// Whether the one who asks holds its lease now, by the database's clock.
     pub is_ours: bool,
     /// The first instant of what was [`Wanted`] that was neither read nor recorded as a gap; none where nothing was wanted
@@ -79,9 +87,12 @@ impl StreamStanding {
             watermark: None,
             last_pass_at: None,
             last_pass: None,
+            is_retired: false,
             failing: 0,
             gaps: 0,
+            gap_recorded_at: None,
             quarantine: 0,
+            quarantined_at: None,
             is_ours: false,
             unread_from: None,
         }
@@ -155,9 +166,12 @@ fn standing(row: &PgRow, stream: StreamId, unread_from: Option<DateTime<Utc>>) -
         watermark: row.try_get("watermark")?,
         last_pass_at: row.try_get("last_pass_at")?,
         last_pass: last_pass.and_then(|word| word.parse().ok()),
+        is_retired: row.try_get("is_retired")?,
         failing: count("failing")?,
         gaps: count("gaps")?,
+        gap_recorded_at: row.try_get("gap_recorded_at")?,
         quarantine: count("quarantine")?,
+        quarantined_at: row.try_get("quarantined_at")?,
         is_ours: row.try_get("is_ours")?,
         unread_from,
     })

@@ -263,7 +263,7 @@ async fn what_stands_behind_its_schedule_is_said_until_it_has_come_along() {
 }
 
 #[tokio::test]
-async fn an_interface_that_is_not_offered_and_a_contract_that_was_withdrawn_are_off_and_nothing_else() {
+async fn an_interface_that_is_not_offered_and_a_contract_never_read_that_was_withdrawn_are_off_and_nothing_else() {
     let fleet = Fleet::new(200, |options| options.alexela.ev_enabled = false).await;
     let watched = Watched::new(&fleet);
     watched.pass().await;
@@ -272,8 +272,10 @@ async fn an_interface_that_is_not_offered_and_a_contract_that_was_withdrawn_are_
     assert!(scrape.seconds("watermark_lag_seconds", "alexela_ev").is_none());
     let contracts = scrape.count("streams", "alexela_card");
     sqlx::raw_sql(
-        "INSERT INTO fuel.checkpoint (source, account, partition, watermark, last_outcome, last_pass_at) \
-             VALUES ('alexela_card', 'fleet', 'gone', '2026-09-21', 'withdrawn', now()), ('alexela_card', 'another', 'x', NULL, 'failed', now())",
+        "INSERT INTO fuel.checkpoint (source, account, partition, watermark, last_outcome, last_pass_at, last_error) \
+             VALUES ('alexela_card', 'fleet', 'gone', NULL, 'withdrawn', now(), 'no longer listed'), \
+                 ('alexela_card', 'fleet', 'retired', '2026-09-21', 'withdrawn', now(), NULL), \
+                 ('alexela_card', 'another', 'x', NULL, 'failed', now(), 'HTTP 500')",
     )
     .execute(&fleet.pool)
     .await

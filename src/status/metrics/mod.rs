@@ -21,7 +21,7 @@ use crate::{
 /// Reads a gauge of the warehouse; none where there is nothing to be said.
 type Gauge = fn(&Gauges) -> Option<i64>;
 
-const GAUGES: [(&str, &str, Gauge); 13] = [
+const GAUGES: [(&str, &str, Gauge); 16] = [
     ("streams", "Streams that are read.", |of| Some(count(of.streams))),
     ("streams_failing", "Streams whose last pass failed.", |of| Some(count(of.failing))),
     ("streams_refused", "Streams whose last pass ended because the vendor refuses the credentials.", |of| {
@@ -41,7 +41,14 @@ const GAUGES: [(&str, &str, Gauge); 13] = [
     ),
     ("last_pass_timestamp_seconds", "When a pass over one of the streams last ended.", |of| at(of.last_pass_at)),
     ("quarantine", "Records in quarantine that are not resolved.", |of| Some(count(of.quarantine))),
+    ("quarantine_met_timestamp_seconds", "When the youngest record in quarantine was first met.", |of| {
+        at(of.quarantined_at)
+    }),
     ("gaps", "Stretches that were never read and that the source no longer serves.", |of| Some(count(of.gaps))),
+    ("gap_recorded_timestamp_seconds", "When a gap was last recorded.", |of| at(of.gap_recorded_at)),
+    ("contract_list_failing", "Whether the last list of contracts could not be had.", |of| {
+        of.list_failing.map(i64::from)
+    }),
     ("unrecoverable_in_seconds", "How long the source still serves the oldest stretch that was not read yet.", |of| {
         of.unrecoverable_in
     }),

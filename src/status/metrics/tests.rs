@@ -54,6 +54,9 @@ fn reading() -> Reading {
             last_pass_at: when("2026-11-21T12:00:05Z"),
             quarantine: 6,
             gaps: 7,
+            gap_recorded_at: when("2026-11-21T11:00:00Z"),
+            quarantined_at: when("2026-11-21T10:00:00Z"),
+            list_failing: Some(true),
             unrecoverable_in: Some(86_400),
         }),
     };
