@@ -1,12 +1,6 @@
 //! `run`: the daemon, scheduled pollers and the status server.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    io,
-    net::SocketAddr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use tokio::net::TcpListener;
@@ -109,17 +103,13 @@ pub(super) async fn serve(
 
 /// What takes pictures of the warehouse.
 pub(super) fn camera(app: &App, warehouse: &Warehouse, passes: Option<&Arc<Passes>>) -> Camera {
-    let mut schedules = HashMap::new();
-    for account in app.accounts(|_, _| true) {
-        for kind in &account.kinds {
-            schedules.insert((*kind, account.source.account().to_owned()), account.schedule.clone());
-        }
-    }
     Camera {
         warehouse: warehouse.clone(),
         clock: Arc::clone(&app.clock),
         started_at: app.clock.now(),
-        schedules,
+        // What reads knows the vendors' clocks.
+        accounts: passes.map_or_else(|| app.accounts(|_, _| true), |passes| passes.accounts.clone()),
+        publish_delay: app.config.sync.publish_delay,
         passes: passes.cloned(),
     }
 }
@@ -138,5 +128,5 @@ fn cadences(app: &App) -> Cadences {
             accounts.insert((*kind, account.source.account().to_owned()), cadence.clone());
         }
     }
-    Cadences { accounts, publish_delay: delta(app.config.sync.publish_delay) }
+    Cadences { accounts }
 }

@@ -52,6 +52,9 @@ fn text(view: &View) -> String {
         said.push(format!("NOTHING IS WRITTEN: {problem}"));
     }
     for stream in &view.streams {
+        if stream.late && stream.watermark.is_none() {
+            said.push(format!("{}: never read, though it is due", name(stream)));
+        }
         if let Some(error) = &stream.last_error {
             said.push(format!("{}: {error}", name(stream)));
         }

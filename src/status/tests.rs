@@ -19,8 +19,12 @@ fn stream(source: SourceKind, partition: Partition) -> StreamView {
         source,
         account: "north".to_owned(),
         partition,
+        configured: true,
         watermark: "2026-11-21T09:45:00Z".parse().ok(),
         freshness_seconds: Some(900),
+        lag_seconds: Some(0),
+        late: false,
+        last_outcome: None,
         last_pass: "2026-11-21T10:00:00Z".parse().ok(),
         rows: 12,
         gaps: 1,
@@ -41,6 +45,7 @@ fn view() -> View {
             stream(SourceKind::AlexelaCard, Partition::contract("1")),
             StreamView {
                 watermark: "2026-11-20T00:00:00Z".parse().ok(),
+                last_outcome: Some(crate::warehouse::standing::LastPass::Failed),
                 last_error: Some("HTTP 500".to_owned()),
                 freshness_seconds: Some(122_400),
                 ..stream(SourceKind::AlexelaCard, Partition::contract("2"))

@@ -3,7 +3,10 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::domain::{Partition, SourceKind};
+use crate::{
+    domain::{Partition, SourceKind, StreamId},
+    warehouse::standing::LastPass,
+};
 
 /// The whole picture.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -27,14 +30,14 @@ pub struct View {
 pub struct DatabaseView {
     /// It answers.
     pub reachable: bool,
-    /// Every migration of this version is applied.
+    /// Every migration of this version is applied, so that what it holds can be shown.
     pub migrated: bool,
-    /// What is wrong and what to do, when something is. Without the URL and without a row.
-    pub problem: Option<String>,
-}
     /// A window could be written: no later version has migrated it, it is no standby and not read only, and the role has the
     /// rights.
     pub writable: bool,
+    /// What is wrong and what to do, when something is. Without the URL and without a row.
+    pub problem: Option<String>,
+}
 
 /// One stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -43,14 +46,24 @@ pub struct StreamView {
     pub source: SourceKind,
     /// The account's name in the configuration.
     pub account: String,
-    /// The contract, or `-`.
+    /// The contract, or `-`; of an account that has its contracts listed, `-` is the list itself, which is only here while it
+    /// cannot be had.
     pub partition: Partition,
+    /// Whether the configuration asks for it; what it no longer asks for keeps its rows and is not looked after.
+    pub configured: bool,
     /// Up to where every window has been read; none before the first.
     pub watermark: Option<DateTime<Utc>>,
-    /// How far the watermark is behind, in seconds.
+    /// How far the watermark is behind the source's time, in seconds.
     pub freshness_seconds: Option<i64>,
+    /// How far the watermark is behind what the schedule promises, in seconds; none where nothing is promised.
+    pub lag_seconds: Option<i64>,
+    /// Whether that is more than passes take; a stream never read is late once two rounds have begun since this process
+    /// started.
+    pub late: bool,
     /// When a window of it was last read.
     pub last_pass: Option<DateTime<Utc>>,
+    /// How the last pass over it ended.
+    pub last_outcome: Option<LastPass>,
     /// Lines in the warehouse.
     pub rows: i64,
     /// Stretches lost at the source.
@@ -59,7 +72,7 @@ pub struct StreamView {
     pub quarantine: i64,
     /// When it is looked at next.
     pub next_due: Option<DateTime<Utc>>,
-    /// Why its last window failed, when it did.
+    /// Why its last pass did not end well, when it did not.
     pub last_error: Option<String>,
     /// Who reads it now.
     pub lease_owner: Option<String>,
@@ -78,6 +91,18 @@ pub struct LineCount {
     pub lines: i64,
 }
 
+impl StreamView {
+    /// Its three names.
+    pub fn id(&self) -> StreamId {
+        StreamId::new(self.source, self.account.clone(), self.partition.clone())
+    }
+
+    /// Whether it stands for the list of an account's contracts, not for one of them.
+    pub fn is_list(&self) -> bool {
+        self.source == SourceKind::AlexelaCard && self.partition.contract_no().is_none()
+    }
+}
+
 impl DatabaseView {
     /// All is well.
     pub const fn ready() -> Self {
@@ -91,11 +116,11 @@ impl DatabaseView {
 
     /// Whether the program can work with it.
     pub const fn is_ready(&self) -> bool {
-        self.reachable && self.migrated
-    }
-}
         self.is_readable() && self.writable
     }
 
     /// Whether what it holds can be shown.
     pub const fn is_readable(&self) -> bool {
+        self.reachable && self.migrated
+    }
+}

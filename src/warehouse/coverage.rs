@@ -2,7 +2,7 @@
 
 use crate::warehouse::statement;
 use chrono::{DateTime, NaiveDate, Utc};
-use sqlx::Row;
+use sqlx::{Row, postgres::PgRow};
 
 use super::{Warehouse, WarehouseError};
 use crate::domain::{SourceKind, StreamId, Window};
@@ -114,27 +114,39 @@ pub struct GapReport {
 
 impl Warehouse {
     /// How the days since an instant stand, account by account, in order of source, account, day. Reads the ledger, not
-    /// the sales.
-    pub async fn coverage(&self, since: DateTime<Utc>) -> Result<Vec<Span>, WarehouseError> {
+    /// the sales. The watermarks of `left_out` are nobody's concern.
+    pub async fn coverage(&self, since: DateTime<Utc>, left_out: &[StreamId]) -> Result<Vec<Span>, WarehouseError> {
+        let sources: &Vec<_> = &left_out.iter().map(|stream| stream.source.as_str()).collect();
+        let accounts: &Vec<_> = &left_out.iter().map(|stream| stream.account.as_str()).collect();
+        let partitions: &Vec<_> = &left_out.iter().map(|stream| stream.partition.as_str()).collect();
         self.short(|mut tx| async move {
-            let rows =
-                statement::query(include_str!("sql/coverage.sql")).bind(since).bind(PIECES).fetch_all(&mut *tx).await?;
+            let rows = statement::query(include_str!("sql/coverage.sql"))
+                .bind(since)
+                .bind(PIECES)
+                .bind(sources)
+                .bind(accounts)
+                .bind(partitions)
+                .fetch_all(&mut *tx)
+                .await?;
             tx.commit().await?;
-            let mut spans = Vec::with_capacity(rows.len());
-            for row in rows {
-                // What only a later version knows is left to it.
-                let Ok(source) = row.try_get::<&str, _>(0)?.parse() else { continue };
-                let Some(standing) = Standing::of(row.try_get(2)?) else { continue };
-                spans.push(Span {
-                    source,
-                    account: row.try_get(1)?,
-                    standing,
-                    from: row.try_get(3)?,
-                    through: row.try_get(4)?,
-                    pieces: row.try_get(5)?,
-                });
-            }
-            Ok(spans)
+            Ok(spans(rows)?)
+        })
+        .await
+    }
+
+    /// How the days of one stream since an instant stand.
+    pub async fn coverage_of(&self, stream: &StreamId, since: DateTime<Utc>) -> Result<Vec<Span>, WarehouseError> {
+        self.short(|mut tx| async move {
+            let rows = statement::query(include_str!("sql/stream_coverage.sql"))
+                .bind(stream.source.as_str())
+                .bind(&stream.account)
+                .bind(stream.partition.as_str())
+                .bind(since)
+                .bind(PIECES)
+                .fetch_all(&mut *tx)
+                .await?;
+            tx.commit().await?;
+            Ok(spans(rows)?)
         })
         .await
     }
@@ -199,4 +211,22 @@ impl Warehouse {
         })
         .await
     }
+}
+
+fn spans(rows: Vec<PgRow>) -> Result<Vec<Span>, sqlx::Error> {
+    let mut spans = Vec::with_capacity(rows.len());
+    for row in rows {
+        // What only a later version knows is left to it.
+        let Ok(source) = row.try_get::<&str, _>(0)?.parse() else { continue };
+        let Some(standing) = Standing::of(row.try_get(2)?) else { continue };
+        spans.push(Span {
+            source,
+            account: row.try_get(1)?,
+            standing,
+            from: row.try_get(3)?,
+            through: row.try_get(4)?,
+            pieces: row.try_get(5)?,
+        });
+    }
+    Ok(spans)
 }

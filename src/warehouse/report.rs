@@ -19,11 +19,9 @@ pub struct StreamReport {
     pub partition: String,
     /// Read without a gap up to here.
     pub watermark: Option<DateTime<Utc>>,
-    /// How far the watermark lies behind the database's clock, in seconds.
-    pub freshness_seconds: Option<i64>,
     /// When the last pass ended.
     pub last_pass: Option<DateTime<Utc>>,
-    /// How: ok, failed, withdrawn, `not_enabled`.
+    /// How: ok, failed, refused, withdrawn, `not_enabled`.
     pub last_outcome: Option<String>,
     /// Why it failed.
     pub last_error: Option<String>,
@@ -55,7 +53,6 @@ impl Warehouse {
                         account: row.try_get("account")?,
                         partition: row.try_get("partition")?,
                         watermark: row.try_get("watermark")?,
-                        freshness_seconds: row.try_get("freshness_seconds")?,
                         last_pass: row.try_get("last_pass_at")?,
                         last_outcome: row.try_get("last_outcome")?,
                         last_error: row.try_get("last_error")?,
@@ -76,6 +73,9 @@ impl Warehouse {
     /// Whether the database answers, within a second or two.
     pub async fn ping(&self) -> Result<(), WarehouseError> {
         let limit = std::time::Duration::from_secs(2);
+        within((limit, "the limit of a probe"), async { self.begin(limit).await?.commit().await }).await
+    }
+
     /// Why no window could be written here though the database answers, and what to do; none where one could. Wants the
     /// tables of this version.
     pub async fn cannot_write(&self) -> Result<Option<String>, WarehouseError> {
@@ -101,9 +101,6 @@ impl Warehouse {
             })
         })
         .await
-    }
-
-        within((limit, "the limit of a probe"), async { self.begin(limit).await?.commit().await }).await
     }
 
     /// What the role of the connection lacks: one line each, with what to grant.

@@ -19,6 +19,8 @@ mod fuzz;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod honest;
+#[cfg(test)]
 mod invoices;
 #[cfg(test)]
 mod known;

@@ -30,7 +30,7 @@ async fn days_windows_and_sales_are_those_of_the_tables() {
         windows += i64::try_from(found.len()).unwrap();
     }
     // The strips' statement counts each of them once, as what it is.
-    let spans = fleet.warehouse.coverage(since).await.unwrap();
+    let spans = fleet.warehouse.coverage(since, &[]).await.unwrap();
     let in_ledger = spans.iter().filter(|span| !matches!(span.standing, Standing::Watermark | Standing::Gap));
     assert_eq!(in_ledger.map(|span| span.pieces).sum::<i64>(), windows);
     let marks = spans.iter().filter(|span| span.standing == Standing::Watermark).map(|span| span.pieces).sum::<i64>();
@@ -115,7 +115,7 @@ async fn each_standing_of_a_window_is_told_from_the_others() {
     windows.reverse();
     let standings: Vec<_> = windows.iter().map(|one| one.standing).collect();
     assert_eq!(standings, cases.map(|(.., standing)| standing));
-    let spans = fleet.warehouse.coverage(day(-2)).await.unwrap();
+    let spans = fleet.warehouse.coverage(day(-2), &[]).await.unwrap();
     for (window, (.., standing)) in windows.iter().zip(cases) {
         let at = Some(window.window.start().date_naive());
         assert!(spans.iter().any(|span| (span.from, span.through, span.standing) == (at, at, standing)), "{spans:?}");
@@ -141,7 +141,7 @@ async fn a_stream_that_rests_and_one_never_read_are_told_apart() {
     .execute(&fleet.pool)
     .await
     .unwrap();
-    let spans = fleet.warehouse.coverage(start()).await.unwrap();
+    let spans = fleet.warehouse.coverage(start(), &[]).await.unwrap();
     assert_eq!(spans.len(), 1, "nobody waits for the one that was withdrawn");
     assert_eq!((spans[0].source, spans[0].standing, spans[0].from), (SourceKind::AlexelaEv, Standing::Watermark, None));
 }

@@ -3,97 +3,77 @@
 //! The warehouse keeps an error as the sentence that it was, and a later version may word it differently; so a sentence is
 //! known by a part of it. The tests hold the parts against the errors themselves.
 
-/// What is known of an error by its sentence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Advice {
-    /// Whether nothing is expected of the stream until somebody acts: it rests, it does not fail.
-    pub(super) rests: bool,
-    /// What to do, one sentence or two.
-    pub(super) todo: &'static str,
-}
-
-/// A part of the sentence, what to do, whether the stream rests. The first that fits is taken.
-const KNOWN: [(&str, &str, bool); 22] = [
-    (
-        "is not enabled for this account",
-        "Ask the vendor to enable it, or take the source out of `sources`. It is asked again when fuelsync starts anew.",
-        true,
-    ),
-    (
-        "is refused by the vendor",
-        "Nothing, when the contract was given up: its rows stay. Otherwise ask the vendor to open it to this account.",
-        true,
-    ),
+/// A part of the sentence, and what to do. The first that fits is taken.
+const KNOWN: [(&str, &str); 24] = [
     (
         "refuses the credentials",
         "Put the right secret into its file, try it with `fuelsync check`, then restart fuelsync.",
-        false,
     ),
-    ("this machine's clock", "Set this machine's clock (NTP). Nothing is written until it is right.", false),
     (
-        "HTTP 429",
-        "Nothing at first: the next pass tries again. If it stays, set a smaller `requests_per_second`.",
-        false,
+        "is not enabled for this account",
+        "Ask the vendor to enable it, or take the source out of `sources`. It is asked again once a day, and \
+         when fuelsync starts anew.",
     ),
+    (
+        "is refused by the vendor",
+        "When the contract was given up, retire it (docs/RUNBOOK.md): its rows stay. Otherwise ask the \
+         vendor to open it to this account.",
+    ),
+    (
+        "no longer lists this contract",
+        "When the contract was given up, retire it (docs/RUNBOOK.md): its rows stay. Otherwise ask the \
+         vendor to open it to this account.",
+    ),
+    (
+        "the list of contracts could not be had",
+        "See `fuelsync check --account …`. Contracts known from before are read all the same, unless the \
+         credentials are refused; new ones are not found.",
+    ),
+    ("this machine's clock", "Set this machine's clock (NTP). Nothing is written until it is right."),
+    ("HTTP 429", "Nothing at first: the next pass tries again. If it stays, set a smaller `requests_per_second`."),
     (
         "HTTP 5",
         "Nothing at first: the vendor's server has a fault, and each pass tries again. If it stays, tell the vendor.",
-        false,
     ),
-    ("HTTP 4", "Look at it with `fuelsync preview --source …`; if it stays, send the vendor what it says.", false),
+    ("HTTP 4", "Look at it with `fuelsync preview --source …`; if it stays, send the vendor what it says."),
     (
         "cannot connect",
         "See that this machine reaches the vendor: name, route, firewall, `http.proxy`. Each pass tries again.",
-        false,
     ),
-    (
-        "lease was lost",
-        "See whether the database is slow, or `database.max_connections` too small for `sync.workers`.",
-        false,
-    ),
-    ("no answer within database.connect_timeout", "See that the database runs and has connections left.", false),
+    ("lease was lost", "See whether the database is slow, or `database.max_connections` too small for `sync.workers`."),
+    ("no answer within database.connect_timeout", "See that the database runs and has connections left."),
     (
         "the database",
         "See that the database is there and not overloaded; `fuelsync check` says more. Nothing is half-written.",
-        false,
     ),
     (
         "no answer within",
         "Nothing at first: the vendor is slow, and each pass tries again. If it stays, set a smaller window.",
-        false,
     ),
-    ("the connection broke", "Nothing at first: each pass tries again. If it stays, look at the network.", false),
-    ("http.max_body", "Set a smaller `window` or `window_days`, or a larger `http.max_body`.", false),
-    ("is beyond what is taken", "Set a smaller `window`, `window_days` or `page_limit`, as the error says.", false),
+    ("the connection broke", "Nothing at first: each pass tries again. If it stays, look at the network."),
+    ("http.max_body", "Set a smaller `window` or `window_days`, or a larger `http.max_body`."),
+    ("is beyond what is taken", "Set a smaller `window`, `window_days` or `page_limit`, as the error says."),
     (
         "is not the document",
         "Look at it with `fuelsync preview --source …`; if it stays, send the vendor what it says.",
-        false,
     ),
     (
         "the vendor answered",
         "Look at it with `fuelsync preview --source …`; if it stays, send the vendor what it says.",
-        false,
     ),
-    ("sync.window_timeout", "Set a smaller `window` or `window_days`, or a longer `sync.window_timeout`.", false),
-    (
-        "sync.pass_timeout",
-        "Nothing, unless each pass says so: what it read is committed, and the next one goes on.",
-        false,
-    ),
-    ("a backfill is reading", "Nothing: the watermark goes on when the backfill is past this window.", false),
-    ("no longer serves", "It cannot be read any more: ask the vendor for an export of it.", false),
-    ("the temporary file", "See that the folder for temporary files exists and has room.", false),
+    ("sync.window_timeout", "Set a smaller `window` or `window_days`, or a longer `sync.window_timeout`."),
+    ("sync.pass_timeout", "Nothing, unless each pass says so: what it read is committed, and the next one goes on."),
+    ("a backfill is reading", "Nothing: the watermark goes on when the backfill is past this window."),
+    ("no longer serves", "It cannot be read any more: ask the vendor for an export of it."),
+    ("the temporary file", "See that the folder for temporary files exists and has room."),
 ];
 
-/// What is known of an error.
-pub(super) fn on(error: &str) -> Advice {
-    KNOWN.into_iter().find(|(part, ..)| error.contains(part)).map_or(
-        Advice {
-            rests: false,
-            todo: "See docs/RUNBOOK.md. Nothing is lost: the stream waits here and each pass tries again.",
-        },
-        |(_, todo, rests)| Advice { rests, todo },
+/// What to do about an error, in one sentence or two. How a stream is is never told from this: a sentence may hold the
+/// vendor's own words.
+pub(super) fn on(error: &str) -> &'static str {
+    KNOWN.into_iter().find(|(part, _)| error.contains(part)).map_or(
+        "See docs/RUNBOOK.md. Nothing is lost: the stream waits here and each pass tries again.",
+        |(_, todo)| todo,
     )
 }
 
@@ -105,16 +85,16 @@ mod tests {
     use crate::{http::HttpError, source::SourceError, sync::window::WindowError, warehouse::WarehouseError};
 
     fn todo(error: impl std::fmt::Display) -> &'static str {
-        on(&error.to_string()).todo
+        on(&error.to_string())
     }
 
     #[test]
-    fn what_rests_is_told_from_what_fails() {
+    fn what_the_vendor_does_not_give_leads_to_whom_to_ask_and_how_to_retire_it() {
         let withdrawn = SourceError::Withdrawn { contract: "1".into(), seen: "HTTP 403".into() };
-        assert!(on(&withdrawn.to_string()).rests && todo(withdrawn).contains("its rows stay"));
-        let off = SourceError::NotEnabled("EvTransactions", "HTTP 403".into());
-        assert!(on(&off.to_string()).rests && todo(off).contains("sources"));
-        assert!(!on(&SourceError::Refused("HTTP 401".into()).to_string()).rests);
+        assert!(todo(withdrawn).contains("its rows stay"));
+        assert!(todo("the vendor no longer lists this contract; its rows stay as they are").contains("retire"));
+        assert!(todo(SourceError::NotEnabled("EvTransactions", "HTTP 403".into())).contains("sources"));
+        assert!(todo("the list of contracts could not be had: HTTP 503").contains("new ones are not found"));
     }
 
     #[test]

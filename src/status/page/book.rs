@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use super::{
     charts, days,
     kept::{Kept, Known},
-    model::{Cadences, Group, Overview, QuarantinePage, SALES_DAYS, StreamPage, first_of, id},
+    model::{Cadences, Group, Ledger, Overview, QuarantinePage, SALES_DAYS, StreamPage, first_of},
     quarantine,
 };
 use crate::{
@@ -60,7 +60,9 @@ impl Book {
         let (coverage, runs, sales) = if view.database.is_readable() {
             let since = first_of(days::SHOWN, now).and_time(NaiveTime::MIN).and_utc();
             let warehouse = self.warehouse.clone();
-            let coverage = self.coverage.get(async move { said(warehouse.coverage(since).await) });
+            let left_out: Vec<_> =
+                view.streams.iter().filter(|stream| !stream.configured).map(StreamView::id).collect();
+            let coverage = self.coverage.get(async move { said(warehouse.coverage(since, &left_out).await) });
             let warehouse = self.warehouse.clone();
             let hours = now - TimeDelta::hours(charts::HOURS);
             let runs = self.runs.get(async move { said(warehouse.runs_by_hour(hours).await) });
@@ -82,9 +84,15 @@ impl Book {
 
     /// The page of one of the picture's streams.
     pub(super) async fn stream(&self, view: &View, stream: StreamView) -> StreamPage {
-        let id = id(&stream);
+        let id = stream.id();
         let since = first_of(days::SHOWN, view.taken_at).and_time(NaiveTime::MIN).and_utc();
-        let ledger = async { Ok((self.warehouse.windows(&id, since).await?, self.warehouse.gap_reports(&id).await?)) };
+        let ledger = async {
+            Ok(Ledger {
+                days: self.warehouse.coverage_of(&id, since).await?,
+                windows: self.warehouse.windows(&id, since).await?,
+                gaps: self.warehouse.gap_reports(&id).await?,
+            })
+        };
         let ledger = said(ledger.await);
         StreamPage { stream, taken_at: view.taken_at, cadences: Arc::clone(&self.cadences), ledger }
     }

@@ -124,8 +124,13 @@ impl Frame {
 
     /// How an unread day stands.
     fn unread(&self, day: NaiveDate) -> State {
+        if self.start.is_some_and(|start| day < start) {
+            return State::Nothing;
+        }
         let endangered = self.horizon.and_then(|horizon| horizon.checked_add_days(Days::new(SOON)));
         match endangered {
+            // The source has forgotten it; the next pass records it as a gap.
+            Some(_) if self.horizon.is_some_and(|horizon| day < horizon) => State::Gap,
             Some(before) if day < before => State::Soon,
             Some(_) | None => State::Unread,
         }
@@ -258,6 +263,8 @@ mod tests {
         assert_eq!(on(&runs, "2026-07-12"), State::Unread);
         let served_for_ever = strip(&spans, Frame { horizon: None, ..frame() });
         assert_eq!(on(&served_for_ever, "2026-07-11"), State::Unread);
+        let forgotten = strip(&[span(Standing::Unread, "2026-06-25", "2026-07-01")], frame());
+        assert_eq!((on(&forgotten, "2026-06-27"), on(&forgotten, "2026-06-28")), (State::Gap, State::Soon));
         let failing = strip(&[span(Standing::FailingUnread, "2026-07-11", "2026-07-12")], frame());
         assert_eq!((on(&failing, "2026-07-11"), on(&failing, "2026-07-12")), (State::Soon, State::Failing));
     }

@@ -4,21 +4,20 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 
-use super::{advice, days, kept::Known};
+use super::{days, kept::Known};
 use crate::{
-    domain::{SourceKind, StreamId},
+    domain::SourceKind,
     source::served_from,
     status::view::{StreamView, View},
     warehouse::{
         activity::{DayOfSales, HourOfRuns, InQuarantine},
         coverage::{GapReport, Span, WindowReport},
+        standing::LastPass,
     },
 };
 
 /// How long sales a day are shown back.
 pub(super) const SALES_DAYS: u64 = 90;
-/// A stream may miss one ring of its schedule, and this much, before it is called late: passes take time.
-const LENIENCY: TimeDelta = TimeDelta::minutes(5);
 
 /// An account's interface: streams with one schedule and one set of credentials.
 pub(super) type Group = (SourceKind, String);
@@ -39,16 +38,6 @@ pub struct Cadence {
 pub struct Cadences {
     /// By source and account.
     pub accounts: BTreeMap<(SourceKind, String), Cadence>,
-    /// How far the watermark stays behind the source's clock.
-    pub publish_delay: TimeDelta,
-}
-
-impl Cadences {
-    /// How far a stream's watermark may lie behind before it is late; none when nothing is known of its schedule.
-    pub(super) fn allowed(&self, source: SourceKind, account: &str) -> Option<TimeDelta> {
-        let cadence = self.accounts.get(&(source, account.to_owned()))?;
-        cadence.period.checked_mul(2)?.checked_add(&self.publish_delay)?.checked_add(&LENIENCY)
-    }
 }
 
 /// The front page.
@@ -77,8 +66,19 @@ pub(super) struct StreamPage {
     pub(super) taken_at: DateTime<Utc>,
     /// When each account is read.
     pub(super) cadences: Arc<Cadences>,
-    /// Its windows and gaps, newest first; why they are not known, otherwise.
-    pub(super) ledger: Result<(Vec<WindowReport>, Vec<GapReport>), String>,
+    /// What was read of it; why that is not known, otherwise.
+    pub(super) ledger: Result<Ledger, String>,
+}
+
+/// What was read of a stream.
+#[derive(Debug, Clone)]
+pub(super) struct Ledger {
+    /// How its days stand: of all its windows, however short they are.
+    pub(super) days: Vec<Span>,
+    /// Its windows, newest first; so many as are shown, and more.
+    pub(super) windows: Vec<WindowReport>,
+    /// Its gaps, newest first.
+    pub(super) gaps: Vec<GapReport>,
 }
 
 /// The page of the quarantine.
@@ -97,14 +97,18 @@ pub(super) struct QuarantinePage {
 pub(super) enum Health {
     /// Its last pass ended with an error.
     Failing,
-    /// Its watermark lies further behind than its schedule explains.
+    /// It was read, and the vendor no longer gives it: withdrawn, not enabled any more.
+    Refused,
+    /// Its watermark lies further behind than its schedule promises, or it was not read though it was due.
     Late,
-    /// It was never read.
+    /// It was never read, and there was little time for that yet.
     New,
-    /// Nothing is expected of it until somebody acts: withdrawn, not enabled.
+    /// Nothing is expected of it until somebody acts: not enabled and never read, or withdrawn and retired.
     Resting,
     /// As it should be.
     Well,
+    /// The configuration no longer asks for it; its rows stay.
+    Retired,
 }
 
 impl Health {
@@ -112,10 +116,12 @@ impl Health {
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Failing => "failing",
+            Self::Refused => "no longer given",
             Self::Late => "late",
             Self::New => "not read yet",
             Self::Resting => "resting",
             Self::Well => "on time",
+            Self::Retired => "no longer configured",
         }
     }
 
@@ -123,10 +129,11 @@ impl Health {
     pub(super) const fn sign(self) -> &'static str {
         match self {
             Self::Failing => "✕",
-            Self::Late => "▲",
+            Self::Refused | Self::Late => "▲",
             Self::New => "○",
             Self::Resting => "‖",
             Self::Well => "✓",
+            Self::Retired => "–",
         }
     }
 
@@ -134,36 +141,51 @@ impl Health {
     pub(super) const fn class(self) -> &'static str {
         match self {
             Self::Failing => "bad",
-            Self::Late => "warn",
-            Self::New | Self::Resting => "quiet",
+            Self::Refused | Self::Late => "warn",
+            Self::New | Self::Resting | Self::Retired => "quiet",
             Self::Well => "good",
         }
     }
 }
 
-/// How a stream is.
-pub(super) fn health(stream: &StreamView, cadences: &Cadences) -> Health {
-    if let Some(error) = &stream.last_error {
-        return if advice::on(error).rests { Health::Resting } else { Health::Failing };
+/// How a stream is: by how its last pass ended and by its lag, never by what an error says.
+pub(super) fn health(stream: &StreamView) -> Health {
+    if !stream.configured {
+        return Health::Retired;
     }
-    let allowed = cadences.allowed(stream.source, &stream.account);
-    match (stream.freshness_seconds, allowed) {
-        (Some(behind), Some(allowed)) if behind > allowed.num_seconds() => Health::Late,
-        (Some(_), _) => Health::Well,
-        (None, _) => Health::New,
+    match stream.last_outcome {
+        Some(LastPass::Failed | LastPass::Refused) => Health::Failing,
+        // Withdrawn, and retired by somebody who knows that.
+        Some(LastPass::Withdrawn) if stream.last_error.is_none() => Health::Resting,
+        Some(LastPass::Withdrawn | LastPass::NotEnabled) if stream.watermark.is_some() => Health::Refused,
+        Some(LastPass::Withdrawn | LastPass::NotEnabled) => Health::Resting,
+        // A later version's word for an end that was no good one.
+        None if stream.last_error.is_some() => Health::Failing,
+        Some(LastPass::Ok) | None if stream.late => Health::Late,
+        Some(LastPass::Ok) | None if stream.watermark.is_some() => Health::Well,
+        Some(LastPass::Ok) | None => Health::New,
     }
 }
 
-/// A stream by its three names.
-pub(super) fn id(stream: &StreamView) -> StreamId {
-    StreamId::new(stream.source, stream.account.clone(), stream.partition.clone())
+/// Whether days are asked for of a stream: not where it was never given, or is no longer wanted.
+pub(super) const fn is_wanted(health: Health) -> bool {
+    !matches!(health, Health::Resting | Health::Retired)
 }
 
-/// What limits the strip of an account's interface.
-pub(super) fn frame(source: SourceKind, account: &str, cadences: &Cadences, now: DateTime<Utc>) -> days::Frame {
+/// What limits the strip of an account's interface, or of one of its streams; `wanted`: whether any of them is.
+pub(super) fn frame(
+    source: SourceKind,
+    account: &str,
+    cadences: &Cadences,
+    now: DateTime<Utc>,
+    wanted: bool,
+) -> days::Frame {
+    let cadences = wanted.then_some(&cadences.accounts);
     days::Frame {
         today: now.date_naive(),
-        start: cadences.accounts.get(&(source, account.to_owned())).map(|cadence| cadence.start.date_naive()),
+        start: cadences
+            .and_then(|accounts| accounts.get(&(source, account.to_owned())))
+            .map(|cadence| cadence.start.date_naive()),
         horizon: served_from(source, now).map(|at| at.date_naive()),
     }
 }
@@ -180,22 +202,41 @@ mod tests {
     use crate::status::page::sample;
 
     #[test]
-    fn a_stream_is_late_when_its_schedule_does_not_explain_how_far_it_is_behind() {
-        let cadences = sample::cadences();
-        let behind = |seconds| StreamView { freshness_seconds: Some(seconds), ..sample::stream("1") };
-        // 15 min behind the source, twice 15 min between passes, 5 min for the passes themselves.
-        assert_eq!(health(&behind(50 * 60), &cadences), Health::Well);
-        assert_eq!(health(&behind(50 * 60 + 1), &cadences), Health::Late);
-        assert_eq!(health(&behind(50 * 60 + 1), &Cadences::default()), Health::Well);
+    fn a_stream_is_late_when_the_picture_says_so() {
+        let late = StreamView { late: true, ..sample::stream("1") };
+        assert_eq!(health(&late), Health::Late);
+        assert_eq!(health(&sample::stream("1")), Health::Well);
+        let new = StreamView { watermark: None, freshness_seconds: None, last_outcome: None, ..sample::stream("1") };
+        assert_eq!(health(&new), Health::New);
+        assert_eq!(health(&StreamView { late: true, ..new }), Health::Late, "it was due, and nobody read it");
     }
 
     #[test]
-    fn an_error_is_a_failure_unless_the_stream_rests() {
-        let with = |error: &str| StreamView { last_error: Some(error.to_owned()), ..sample::stream("1") };
-        assert_eq!(health(&with("HTTP 500"), &sample::cadences()), Health::Failing);
-        let rests = "contract 1 is refused by the vendor (HTTP 403); its rows stay as they are";
-        assert_eq!(health(&with(rests), &sample::cadences()), Health::Resting);
-        let new = StreamView { watermark: None, freshness_seconds: None, ..sample::stream("1") };
-        assert_eq!(health(&new, &sample::cadences()), Health::New);
+    fn health_goes_by_how_the_last_pass_ended_and_never_by_the_vendors_words() {
+        // A vendor's sentence may hold anything, the words of our own errors too.
+        let said = "the vendor answered \"EvTransactions is not enabled for this account\"";
+        let ended = |last_outcome| StreamView {
+            last_outcome: Some(last_outcome),
+            last_error: Some(said.to_owned()),
+            ..sample::stream("1")
+        };
+        assert_eq!(health(&ended(LastPass::Failed)), Health::Failing);
+        assert_eq!(health(&ended(LastPass::Refused)), Health::Failing);
+        for off in [LastPass::Withdrawn, LastPass::NotEnabled] {
+            assert_eq!(health(&ended(off)), Health::Refused, "it was read before");
+            let never = StreamView { watermark: None, freshness_seconds: None, ..ended(off) };
+            assert_eq!(health(&never), Health::Resting);
+            let without = StreamView { last_error: None, ..ended(off) };
+            let retired = if off == LastPass::Withdrawn { Health::Resting } else { Health::Refused };
+            assert_eq!(health(&without), retired, "an interface is retired by `sources`");
+        }
+        let unknown = StreamView { last_outcome: None, ..ended(LastPass::Ok) };
+        assert_eq!(health(&unknown), Health::Failing);
+    }
+
+    #[test]
+    fn what_the_configuration_no_longer_asks_for_is_neither_well_nor_ill() {
+        let failing = StreamView { last_outcome: Some(LastPass::Failed), late: true, ..sample::stream("1") };
+        assert_eq!(health(&StreamView { configured: false, ..failing }), Health::Retired);
     }
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::{
     charts,
     days::{self, Run, State},
-    model::{Cadences, Group, Health, Overview, frame, health},
+    model::{Group, Health, Overview, frame, health, is_wanted},
     shell::{self, Here},
     svg, table,
     words::{self, count, escape, time},
@@ -20,15 +20,18 @@ const FEW: usize = 25;
 const MANY: usize = 1_000;
 /// Groups that are shown with their streams.
 const GROUPS: usize = 60;
+/// Strips of at least so many seconds say their age.
+const OLD: i64 = 60;
 /// Stretches of trouble that are said beneath a strip.
 const TROUBLES: usize = 6;
 
 /// The whole document.
 pub(super) fn render(model: &Overview) -> String {
     let view = &model.view;
-    let groups = grouped(view, &model.cadences, model.only.as_ref());
+    let groups = grouped(view, model.only.as_ref());
     let failing = groups.values().flatten().filter(|(health, _)| *health == Health::Failing).count();
     let title = match (view.database.is_ready(), failing) {
+        (false, _) if view.database.reachable => "database cannot be used".to_owned(),
         (false, _) => "database out of reach".to_owned(),
         (true, 0) => "status".to_owned(),
         (true, failing) => format!("{failing} failing"),
@@ -54,12 +57,12 @@ pub(super) fn render(model: &Overview) -> String {
 /// Streams by group, in each the worst first.
 type Groups<'a> = BTreeMap<Group, Vec<(Health, &'a StreamView)>>;
 
-fn grouped<'a>(view: &'a View, cadences: &Cadences, only: Option<&Group>) -> Groups<'a> {
+fn grouped<'a>(view: &'a View, only: Option<&Group>) -> Groups<'a> {
     let mut groups: Groups<'a> = BTreeMap::new();
     for stream in &view.streams {
         let group = (stream.source, stream.account.clone());
         if only.is_none_or(|only| *only == group) {
-            groups.entry(group).or_default().push((health(stream, cadences), stream));
+            groups.entry(group).or_default().push((health(stream), stream));
         }
     }
     for streams in groups.values_mut() {
@@ -87,21 +90,28 @@ fn verdict(model: &Overview, groups: &Groups<'_>) -> String {
         );
     }
     let streams: Vec<_> = groups.values().flatten().collect();
-    if streams.is_empty() {
-        return "<p class=\"verdict quiet\"><span aria-hidden=\"true\">○</span> No stream has been read yet.</p>"
-            .to_owned();
-    }
-    let all = i64::try_from(streams.len()).unwrap_or(i64::MAX);
     let having = |wanted: Health| {
         i64::try_from(streams.iter().filter(|(health, _)| *health == wanted).count()).unwrap_or(i64::MAX)
     };
-    let (failing, late) = (having(Health::Failing), having(Health::Late));
-    let (class, sign, said) = match (failing, late) {
-        (0, 0) => ("good", "✓", format!("Nothing fails, and nothing is late: {}.", count(all, "stream", "streams"))),
-        (0, late) => ("warn", "▲", format!("{late} of {} late.", count(all, "stream is", "streams are"))),
-        (failing, 0) => ("bad", "✕", format!("{failing} of {} failing.", count(all, "stream is", "streams are"))),
-        (failing, late) => {
-            ("bad", "✕", format!("{failing} of {} failing, {late} late.", count(all, "stream is", "streams are")))
+    // What is no longer configured keeps its rows and is nobody's concern.
+    let all = i64::try_from(streams.len()).unwrap_or(i64::MAX) - having(Health::Retired);
+    if all == 0 {
+        return "<p class=\"verdict quiet\"><span aria-hidden=\"true\">○</span> No stream has been read yet.</p>"
+            .to_owned();
+    }
+    let ill =
+        [(Health::Failing, "failing"), (Health::Late, "late"), (Health::Refused, "no longer given by the vendor")];
+    let ill: Vec<_> = ill.into_iter().map(|(health, word)| (having(health), word)).filter(|(n, _)| *n > 0).collect();
+    let (class, sign) = match ill.first() {
+        None => ("good", "✓"),
+        Some((_, "failing")) => ("bad", "✕"),
+        Some(_) => ("warn", "▲"),
+    };
+    let said = match ill.split_first() {
+        None => format!("Nothing fails, and nothing is late: {}.", count(all, "stream", "streams")),
+        Some(((first, word), rest)) => {
+            let rest = rest.iter().map(|(n, word)| format!(", {n} {word}")).collect::<Vec<_>>().concat();
+            format!("{first} of {} {word}{rest}.", count(all, "stream is", "streams are"))
         }
     };
     let sum = |of: fn(&StreamView) -> i64| streams.iter().map(|(_, stream)| of(stream)).sum::<i64>();
@@ -112,6 +122,7 @@ fn verdict(model: &Overview, groups: &Groups<'_>) -> String {
         ("Gaps", words::number(sum(|stream| stream.gaps))),
         ("Resting", words::number(having(Health::Resting))),
         ("Not read yet", words::number(having(Health::New))),
+        ("No longer configured", words::number(having(Health::Retired))),
     ];
     let mut html =
         format!("<p class=\"verdict {class}\"><span aria-hidden=\"true\">{sign}</span> {said}</p><dl class=\"facts\">");
@@ -128,13 +139,23 @@ fn streams(html: &mut String, model: &Overview, groups: &Groups<'_>) {
         html.push_str("<p><a href=\"/\">All accounts</a></p>");
     }
     if groups.is_empty() {
-        let said = if model.view.database.is_ready() {
+        let said = if model.view.database.is_readable() {
             "No stream has been read yet. The first pass makes them appear."
         } else {
             "Not known: the database cannot be asked."
         };
         let _ = write!(html, "<p>{said}</p></section>");
         return;
+    }
+    // What the strips show is asked for apart, and may be older than the rest of the page.
+    if let Some((asked_at, _)) = &model.coverage.value
+        && (model.coverage.trouble.is_some() || (model.view.taken_at - *asked_at).num_seconds() >= OLD)
+    {
+        let _ = write!(
+            html,
+            "<p>The strips: {}</p>",
+            said_age(*asked_at, model.view.taken_at, model.coverage.trouble.as_deref())
+        );
     }
     // The groups with the worst stream first; a group's streams are sorted already.
     let mut order: Vec<_> = groups.iter().collect();
@@ -171,10 +192,17 @@ fn one_group(html: &mut String, model: &Overview, place: usize, group: &Group, s
             words::duration(cadence.period.num_seconds())
         );
     }
-    coverage(html, model, place, group, &name);
+    coverage(
+        html,
+        model,
+        place,
+        group,
+        &name,
+        streams.is_empty() || streams.iter().any(|(health, _)| is_wanted(*health)),
+    );
     let limit = if model.only.is_some() { MANY } else { FEW };
     let caption = format!("Streams of {name}, the worst first");
-    html.push_str(&table::streams(&caption, streams.iter().take(limit).copied(), &model.cadences));
+    html.push_str(&table::streams(&caption, streams.iter().take(limit).copied()));
     if streams.len() > limit {
         let rest = &streams[limit..];
         let unwell = rest.iter().filter(|(health, _)| *health < Health::Resting).count();
@@ -200,13 +228,13 @@ fn more(all: usize, shown: usize) -> i64 {
     i64::try_from(all.saturating_sub(shown)).unwrap_or(i64::MAX)
 }
 
-fn coverage(html: &mut String, model: &Overview, place: usize, group: &Group, name: &str) {
+fn coverage(html: &mut String, model: &Overview, place: usize, group: &Group, name: &str, wanted: bool) {
     let Some((_, spans)) = &model.coverage.value else {
         let _ = write!(html, "<p class=\"quiet\">Coverage: {}.</p>", not_yet(model.coverage.trouble.as_deref()));
         return;
     };
     let (source, account) = group;
-    let frame = frame(*source, account, &model.cadences, model.view.taken_at);
+    let frame = frame(*source, account, &model.cadences, model.view.taken_at, wanted);
     let runs = days::strip(spans.iter().filter(|span| span.source == *source && span.account == *account), frame);
     html.push_str(&svg::strip(&format!("strip-{place}"), name, &runs));
     html.push_str(&troubles(&runs));
@@ -219,9 +247,13 @@ pub(super) fn not_yet(trouble: Option<&str>) -> String {
 
 /// How old an answer is, where that is worth saying.
 pub(super) fn age(asked_at: DateTime<Utc>, now: DateTime<Utc>, trouble: Option<&str>) -> String {
+    format!("<p class=\"quiet\">{}</p>", said_age(asked_at, now, trouble))
+}
+
+fn said_age(asked_at: DateTime<Utc>, now: DateTime<Utc>, trouble: Option<&str>) -> String {
     let old = words::duration((now - asked_at).num_seconds().max(0));
     let trouble = trouble.map(|why| format!("; asking again failed: {}", escape(why))).unwrap_or_default();
-    format!("<p class=\"quiet\">Counted {old} ago{trouble}.</p>")
+    format!("Counted {old} ago{trouble}.")
 }
 
 /// What of a strip a person should look at, in words, with what to do.

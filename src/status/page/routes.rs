@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::{
     kept::Known,
-    model::{Group, Overview, StreamPage, id},
+    model::{Group, Overview, StreamPage},
     overview, quarantine, shell, stream,
 };
 use crate::{
@@ -99,7 +99,7 @@ pub(in crate::status) async fn stream_page(
     let page = if let Some(book) = &state.book {
         book.stream(&view, found).await
     } else {
-        let problem = format!("{} cannot be asked for", id(&found));
+        let problem = format!("{} cannot be asked for", found.id());
         StreamPage { stream: found, taken_at: view.taken_at, cadences: Arc::default(), ledger: Err(problem) }
     };
     Ok((StatusCode::OK, Html(stream::render(&page))))

@@ -14,6 +14,7 @@ use crate::{
     warehouse::{
         activity::{DayOfSales, HourOfRuns},
         coverage::{Span, Standing, WindowReport},
+        standing::LastPass,
     },
 };
 
@@ -39,8 +40,12 @@ pub(super) fn stream(contract: &str) -> StreamView {
         source: SourceKind::AlexelaCard,
         account: ACCOUNT.to_owned(),
         partition: Partition::contract(contract),
+        configured: true,
         watermark: Some(at("2026-11-27T09:45:00Z")),
         freshness_seconds: Some(22 * 60),
+        lag_seconds: Some(0),
+        late: false,
+        last_outcome: Some(LastPass::Ok),
         last_pass: Some(at("2026-11-27T10:00:02Z")),
         rows: 12_345,
         gaps: 0,
@@ -51,7 +56,7 @@ pub(super) fn stream(contract: &str) -> StreamView {
     }
 }
 
-/// A schedule of a quarter of an hour, and a watermark a quarter of an hour behind.
+/// A schedule of a quarter of an hour.
 pub(super) fn cadences() -> Cadences {
     let cadence = Cadence {
         schedule: "0 */15 * * * *".to_owned(),
@@ -59,7 +64,7 @@ pub(super) fn cadences() -> Cadences {
         start: at("2026-07-01T00:00:00Z"),
     };
     let accounts = BTreeMap::from([((SourceKind::AlexelaCard, ACCOUNT.to_owned()), cadence)]);
-    Cadences { accounts, publish_delay: TimeDelta::minutes(15) }
+    Cadences { accounts }
 }
 
 pub(super) fn view(streams: Vec<StreamView>) -> View {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::{
     advice,
     days::{self, State},
-    model::{StreamPage, frame, health, id},
+    model::{Health, StreamPage, frame, health, is_wanted},
     overview::troubles,
     shell::{self, Here},
     svg, table,
@@ -21,8 +21,8 @@ const GAPS: usize = 50;
 /// The whole document.
 pub(super) fn render(page: &StreamPage) -> String {
     let stream = &page.stream;
-    let name = id(stream).to_string();
-    let health = health(stream, &page.cadences);
+    let name = stream.id().to_string();
+    let health = health(stream);
     let mut html = String::with_capacity(32 * 1024);
     let _ = write!(
         html,
@@ -32,7 +32,7 @@ pub(super) fn render(page: &StreamPage) -> String {
         words::source(stream.source),
         words::group_href(stream.source, &stream.account),
         escape(&stream.account),
-        escape(&words::partition(&stream.partition)),
+        escape(&table::name(stream)),
         time(Some(page.taken_at)),
         table::state(health, stream)
     );
@@ -42,7 +42,7 @@ pub(super) fn render(page: &StreamPage) -> String {
         .get(&(stream.source, stream.account.clone()))
         .map_or_else(|| DASH.to_owned(), |cadence| format!("<code>{}</code>", escape(&cadence.schedule)));
     let facts = [
-        ("Watermark", table::watermark(stream, &page.cadences)),
+        ("Watermark", table::watermark(stream)),
         ("Last pass", time(stream.last_pass)),
         ("Next due", time(stream.next_due)),
         ("Schedule", schedule),
@@ -55,10 +55,10 @@ pub(super) fn render(page: &StreamPage) -> String {
     }
     html.push_str("</dl></section>");
     match &page.ledger {
-        Ok((windows, gaps)) => {
-            coverage(&mut html, page, windows, gaps);
-            gap_table(&mut html, gaps);
-            window_table(&mut html, windows, page);
+        Ok(ledger) => {
+            coverage(&mut html, page, health, &ledger.days);
+            gap_table(&mut html, &ledger.gaps);
+            window_table(&mut html, &ledger.windows, page);
         }
         Err(problem) => {
             let _ = write!(
@@ -72,38 +72,16 @@ pub(super) fn render(page: &StreamPage) -> String {
     shell::document(&name, Here::Elsewhere, &html)
 }
 
-/// The stream's windows, gaps and watermark in days.
-fn spans(page: &StreamPage, windows: &[WindowReport], gaps: &[GapReport]) -> Vec<Span> {
+fn coverage(html: &mut String, page: &StreamPage, health: Health, spans: &[Span]) {
     let stream = &page.stream;
-    let span = |standing, from, through| Span {
-        source: stream.source,
-        account: stream.account.clone(),
-        standing,
-        from,
-        through,
-        pieces: 1,
-    };
-    let stretch = |standing, window: &crate::domain::Window| {
-        let last = window.end() - chrono::TimeDelta::microseconds(1);
-        span(standing, Some(window.start().date_naive()), Some(last.date_naive()))
-    };
-    let mut spans: Vec<_> = windows.iter().map(|report| stretch(report.standing, &report.window)).collect();
-    spans.extend(gaps.iter().map(|gap| stretch(Standing::Gap, &gap.stretch)));
-    if health(stream, &page.cadences) != super::model::Health::Resting {
-        let at = stream.watermark.map(|at| at.date_naive());
-        spans.push(span(Standing::Watermark, at, at));
-    }
-    spans
-}
-
-fn coverage(html: &mut String, page: &StreamPage, windows: &[WindowReport], gaps: &[GapReport]) {
-    let stream = &page.stream;
-    let frame = frame(stream.source, &stream.account, &page.cadences, page.taken_at);
-    let runs = days::strip(&spans(page, windows, gaps), frame);
+    let wanted = is_wanted(health);
+    let frame = frame(stream.source, &stream.account, &page.cadences, page.taken_at, wanted);
+    // Nobody waits for what lies behind the watermark of a stream that is no longer wanted.
+    let runs = days::strip(spans.iter().filter(|span| wanted || span.standing != Standing::Watermark), frame);
     let _ = write!(
         html,
         "<section id=\"days\" data-part aria-labelledby=\"days-h\"><h2 id=\"days-h\">Days</h2>{}{}{}</section>",
-        svg::strip("strip", &id(stream).to_string(), &runs),
+        svg::strip("strip", &stream.id().to_string(), &runs),
         troubles(&runs),
         svg::legend()
     );
@@ -185,7 +163,7 @@ fn window_table(html: &mut String, windows: &[WindowReport], page: &StreamPage) 
     let _ = write!(
         html,
         "<table class=\"cards\"><caption>Windows of {}</caption><thead><tr>",
-        escape(&id(&page.stream).to_string())
+        escape(&page.stream.id().to_string())
     );
     for (name, class) in COLUMNS {
         let _ = write!(html, "<th scope=\"col\" class=\"{class}\">{name}</th>");
@@ -221,7 +199,7 @@ fn row(html: &mut String, report: &WindowReport) {
             said,
             "<p class=\"error\">{}</p><p class=\"todo\"><strong>What to do:</strong> {}</p>",
             escape(error),
-            escape(advice::on(error).todo)
+            escape(advice::on(error))
         );
     }
     let cells = [

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{
     advice,
-    model::{Cadences, Health, id},
+    model::Health,
     words::{self, DASH, escape, time},
 };
 use crate::status::view::StreamView;
@@ -21,18 +21,14 @@ const COLUMNS: [(&str, &str); 8] = [
 ];
 
 /// A table of some streams, in their order.
-pub(super) fn streams<'a>(
-    caption: &str,
-    streams: impl Iterator<Item = (Health, &'a StreamView)>,
-    cadences: &Cadences,
-) -> String {
+pub(super) fn streams<'a>(caption: &str, streams: impl Iterator<Item = (Health, &'a StreamView)>) -> String {
     let mut html = format!("<table class=\"cards\"><caption>{}</caption><thead><tr>", escape(caption));
     for (name, class) in COLUMNS {
         let _ = write!(html, "<th scope=\"col\" class=\"{class}\">{name}</th>");
     }
     html.push_str("</tr></thead><tbody>");
     for (health, stream) in streams {
-        row(&mut html, health, stream, cadences);
+        row(&mut html, health, stream);
     }
     html.push_str("</tbody></table>");
     html
@@ -47,12 +43,19 @@ pub(super) fn badge(health: Health) -> String {
 /// Its state, with the last error in words, what to do about it, and who reads it now.
 pub(super) fn state(health: Health, stream: &StreamView) -> String {
     let mut html = badge(health);
-    if let Some(error) = &stream.last_error {
+    if health == Health::Retired {
+        html.push_str("<p class=\"quiet\">The configuration no longer asks for it. Its rows stay.</p>");
+    } else if let Some(error) = &stream.last_error {
         let _ = write!(
             html,
             "<p class=\"error\">{}</p><p class=\"todo\"><strong>What to do:</strong> {}</p>",
             escape(error),
-            escape(advice::on(error).todo)
+            escape(advice::on(error))
+        );
+    } else if health == Health::Late && stream.is_list() {
+        html.push_str(
+            "<p class=\"todo\"><strong>What to do:</strong> the vendor lists no contract for this account: ask it to, or name \
+             those to be read in <code>contracts</code>.</p>",
         );
     } else if health == Health::Late {
         html.push_str(
@@ -65,17 +68,20 @@ pub(super) fn state(health: Health, stream: &StreamView) -> String {
     html
 }
 
-/// The watermark, and how far it is behind against what its schedule explains.
-pub(super) fn watermark(stream: &StreamView, cadences: &Cadences) -> String {
+/// The watermark, and how far it is behind the source's time and what its schedule promises.
+pub(super) fn watermark(stream: &StreamView) -> String {
     let Some(behind) = stream.freshness_seconds else { return time(stream.watermark) };
-    let allowed = cadences
-        .allowed(stream.source, &stream.account)
-        .map(|allowed| format!(", late beyond {}", words::duration(allowed.num_seconds())))
-        .unwrap_or_default();
-    format!("{}<br><small>{} behind{allowed}</small>", time(stream.watermark), words::duration(behind))
+    let lag = stream.lag_seconds.filter(|lag| *lag > 0);
+    let lag = lag.map(|lag| format!(", {} more than its schedule promises", words::duration(lag))).unwrap_or_default();
+    format!("{}<br><small>{} behind{lag}</small>", time(stream.watermark), words::duration(behind))
 }
 
-fn row(html: &mut String, health: Health, stream: &StreamView, cadences: &Cadences) {
+/// How a stream is called beside its account.
+pub(super) fn name(stream: &StreamView) -> String {
+    if stream.is_list() { "list of contracts".to_owned() } else { words::partition(&stream.partition) }
+}
+
+fn row(html: &mut String, health: Health, stream: &StreamView) {
     let quarantine = if stream.quarantine == 0 {
         "0".to_owned()
     } else {
@@ -83,7 +89,7 @@ fn row(html: &mut String, health: Health, stream: &StreamView, cadences: &Cadenc
     };
     let cells = [
         state(health, stream),
-        watermark(stream, cadences),
+        watermark(stream),
         time(stream.last_pass),
         words::number(stream.rows),
         quarantine,
@@ -94,8 +100,8 @@ fn row(html: &mut String, health: Health, stream: &StreamView, cadences: &Cadenc
         html,
         "<tr class=\"{}\"><th scope=\"row\"><a href=\"{}\">{}</a></th>",
         health.class(),
-        words::stream_href(&id(stream)),
-        escape(&words::partition(&stream.partition))
+        words::stream_href(&stream.id()),
+        escape(&name(stream))
     );
     for ((name, class), cell) in COLUMNS.into_iter().skip(1).zip(cells) {
         let _ = write!(html, "<td class=\"{class}\" data-label=\"{name}\"><div>{cell}</div></td>");

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 
 use super::{
     kept::Known,
-    model::{Overview, QuarantinePage, StreamPage},
+    model::{Ledger, Overview, QuarantinePage, StreamPage},
     overview, quarantine,
     sample::{self, at, cadences, now, span, stream},
     stream as stream_of,
@@ -17,6 +17,7 @@ use crate::{
     warehouse::{
         activity::InQuarantine,
         coverage::{GapReport, Standing},
+        standing::LastPass,
     },
 };
 
@@ -27,7 +28,11 @@ fn main_of(html: &str) -> String {
 }
 
 fn failing(contract: &str) -> StreamView {
-    StreamView { last_error: Some("HTTP 503: try later".to_owned()), ..stream(contract) }
+    StreamView {
+        last_outcome: Some(LastPass::Failed),
+        last_error: Some("HTTP 503: try later".to_owned()),
+        ..stream(contract)
+    }
 }
 
 fn stream_page(stream: StreamView) -> StreamPage {
@@ -42,7 +47,16 @@ fn stream_page(stream: StreamView) -> StreamPage {
         reason: "older than the source serves".to_owned(),
         recorded_at: at("2026-11-20T08:00:10Z"),
     };
-    StreamPage { stream, taken_at: now(), cadences: Arc::new(cadences()), ledger: Ok((windows, vec![gap])) }
+    let days = vec![
+        span(Standing::Gap, "2026-07-01", "2026-07-07"),
+        span(Standing::Final, "2026-11-02", "2026-11-08"),
+        span(Standing::Failing, "2026-11-09", "2026-11-15"),
+        span(Standing::ReadAgain, "2026-11-16", "2026-11-22"),
+        span(Standing::Open, "2026-11-23", "2026-11-29"),
+        span(Standing::Watermark, "2026-11-27", "2026-11-27"),
+    ];
+    let ledger = Ok(Ledger { days, windows, gaps: vec![gap] });
+    StreamPage { stream, taken_at: now(), cadences: Arc::new(cadences()), ledger }
 }
 
 fn rejected(id: i64) -> InQuarantine {
@@ -89,10 +103,10 @@ fn a_failing_stream_is_shown_as_failing_first_with_what_to_do() {
 
 #[test]
 fn a_stream_behind_its_schedule_is_shown_as_late() {
-    let late = StreamView { freshness_seconds: Some(7_200), ..stream("1") };
+    let late = StreamView { freshness_seconds: Some(7_200), lag_seconds: Some(5_400), late: true, ..stream("1") };
     let html = overview::render(&sample::overview(vec![late]));
     assert!(html.contains("1 of 1 stream is late.") && html.contains("</span> late</span>"), "{}", main_of(&html));
-    assert!(html.contains("2 h 0 min behind, late beyond 50 min 0 s"));
+    assert!(html.contains("2 h 0 min behind, 1 h 30 min more than its schedule promises"));
 }
 
 #[test]
@@ -105,9 +119,9 @@ fn markup_in_names_and_errors_is_text_on_every_page() {
         ..stream(evil)
     };
     let mut page = stream_page(stream.clone());
-    if let Ok((windows, gaps)) = &mut page.ledger {
-        windows[0].last_error = Some(evil.to_owned());
-        gaps[0].reason = evil.to_owned();
+    if let Ok(ledger) = &mut page.ledger {
+        ledger.windows[0].last_error = Some(evil.to_owned());
+        ledger.gaps[0].reason = evil.to_owned();
     }
     let mut record = rejected(1);
     record.stream = StreamId::new(SourceKind::HecOne, evil, Partition::contract(evil));
@@ -136,7 +150,7 @@ fn markup_in_names_and_errors_is_text_on_every_page() {
 fn thousands_of_contracts_stay_a_short_page_that_says_how_many_more_there_are() {
     let mut streams: Vec<_> = (0..3_000).map(|contract| stream(&contract.to_string())).collect();
     streams[2_999] = failing("2999");
-    streams[1_500] = StreamView { freshness_seconds: Some(90_000), ..stream("1500") };
+    streams[1_500] = StreamView { freshness_seconds: Some(90_000), late: true, ..stream("1500") };
     let mut model = sample::overview(streams);
     let html = overview::render(&model);
     assert!(html.len() < 100_000, "{} bytes", html.len());
@@ -179,6 +193,82 @@ fn what_is_kept_says_how_old_it_is_and_what_is_not_there_says_so() {
     assert!(overview::render(&model).contains("Counted 4 min 0 s ago; asking again failed: no answer."));
     model.sales = Known::nothing();
     assert!(overview::render(&model).contains("Being asked for."));
+}
+
+#[test]
+fn strips_that_are_old_say_how_old() {
+    let mut model = sample::overview(vec![stream("1")]);
+    assert!(!overview::render(&model).contains("The strips:"));
+    if let Some((asked_at, _)) = &mut model.coverage.value {
+        *asked_at = now() - TimeDelta::minutes(3);
+    }
+    assert!(overview::render(&model).contains("The strips: Counted 3 min 0 s ago."));
+    model.coverage.trouble = Some("no answer".to_owned());
+    assert!(overview::render(&model).contains("The strips: Counted 3 min 0 s ago; asking again failed: no answer."));
+}
+
+#[test]
+fn what_was_read_and_is_no_longer_given_warns_and_what_never_was_rests() {
+    let off = StreamView {
+        last_outcome: Some(LastPass::Withdrawn),
+        last_error: Some("the vendor no longer lists this contract; its rows stay as they are".to_owned()),
+        ..stream("2")
+    };
+    let html = overview::render(&sample::overview(vec![stream("1"), off.clone()]));
+    assert!(html.contains("1 of 2 streams are no longer given by the vendor."), "{}", main_of(&html));
+    assert!(html.contains("no longer given</span>") && html.contains("retire it"));
+    let never = StreamView { watermark: None, freshness_seconds: None, ..off };
+    let html = overview::render(&sample::overview(vec![never.clone()]));
+    assert!(html.contains("Nothing fails") && html.contains("resting</span>"));
+    assert!(!html.contains("unrecoverable soon</strong>"), "nothing is asked for of it: {}", main_of(&html));
+    let html = stream_of::render(&StreamPage {
+        ledger: Ok(Ledger { days: Vec::new(), windows: Vec::new(), gaps: Vec::new() }),
+        ..stream_page(never)
+    });
+    assert!(!html.contains("unrecoverable soon</strong>"), "{}", main_of(&html));
+}
+
+#[test]
+fn what_is_no_longer_configured_is_outside_the_verdict() {
+    let retired = StreamView { configured: false, lag_seconds: None, ..failing("2") };
+    let html = overview::render(&sample::overview(vec![stream("1"), retired.clone()]));
+    assert!(html.contains("Nothing fails, and nothing is late: 1 stream."), "{}", main_of(&html));
+    assert!(html.contains("no longer configured</span>") && !html.contains("HTTP 503"));
+    let html = overview::render(&sample::overview(vec![retired]));
+    assert!(html.contains("No stream has been read yet."), "{}", main_of(&html));
+}
+
+#[test]
+fn a_stream_never_read_though_it_was_due_warns_and_so_does_a_list_of_contracts() {
+    let new = StreamView { watermark: None, freshness_seconds: None, last_outcome: None, late: true, ..stream("1") };
+    let html = overview::render(&sample::overview(vec![new.clone()]));
+    assert!(html.contains("1 of 1 stream is late."), "{}", main_of(&html));
+    let list = StreamView { partition: Partition::whole(), ..new };
+    let html = overview::render(&sample::overview(vec![list.clone()]));
+    assert!(html.contains("list of contracts</a>") && html.contains("lists no contract for this account"));
+    let list = StreamView { last_outcome: Some(LastPass::Failed), last_error: Some("HTTP 503".to_owned()), ..list };
+    let html = overview::render(&sample::overview(vec![stream("1"), list]));
+    assert!(html.contains("1 of 2 streams are failing."), "{}", main_of(&html));
+}
+
+#[test]
+fn a_database_that_can_only_be_read_is_said_above_what_it_holds() {
+    let mut model = sample::overview(vec![stream("1")]);
+    model.view.database = DatabaseView {
+        writable: false,
+        problem: Some("the database is a standby and can only be read".to_owned()),
+        ..DatabaseView::ready()
+    };
+    let html = overview::render(&model);
+    assert!(html.contains("</span> the database is a standby") && html.contains("contract 1"), "{}", main_of(&html));
+    assert!(html.contains("<title>database cannot be used"));
+}
+
+#[test]
+fn what_says_that_the_server_is_silent_is_not_replaced_with_the_parts() {
+    let html = overview::render(&sample::overview(vec![stream("1")]));
+    let (lost, main) = (html.find("id=\"lost\"").unwrap(), html.find("<main").unwrap());
+    assert!(lost < main, "the script replaces what stands in main");
 }
 
 #[test]

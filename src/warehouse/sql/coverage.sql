@@ -25,8 +25,16 @@ FROM (
     UNION ALL
     SELECT c.source, c.account, 'watermark', c.watermark::date, c.watermark::date, 1
     FROM fuel.checkpoint c
-    -- Nobody waits for these.
-    WHERE c.last_outcome IS NULL OR c.last_outcome NOT IN ('withdrawn', 'not_enabled')
+    -- Nobody waits for what was never read and is not offered, or was withdrawn and is retired; a list of contracts is no
+    -- stream.
+    WHERE (c.watermark IS NOT NULL OR c.last_outcome IS NULL OR c.last_outcome NOT IN ('withdrawn', 'not_enabled'))
+        AND NOT (c.last_outcome IS NOT DISTINCT FROM 'withdrawn' AND c.last_error IS NULL)
+        AND NOT (c.source = 'alexela_card' AND c.partition = '-')
+        -- What the configuration no longer asks for.
+        AND NOT EXISTS (
+            SELECT FROM unnest($3::text[], $4::text[], $5::text[]) AS left_out (source, account, partition)
+            WHERE left_out.source = c.source AND left_out.account = c.account AND left_out.partition = c.partition
+        )
 ) AS piece
 GROUP BY source, account, state, from_day, through_day
 ORDER BY source, account, from_day

@@ -1,6 +1,5 @@
 SELECT
     c.source, c.account, c.partition, c.watermark,
-    extract(epoch FROM now() - c.watermark)::bigint AS freshness_seconds,
     c.last_pass_at, c.last_outcome, c.last_error,
     (SELECT count(*) FROM fuel.transaction t
         WHERE t.source = c.source AND t.account = c.account AND t.partition = c.partition) AS rows,
