@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::{Exit, Failure, Global, args::CheckArgs, output, start, table};
 use crate::{
     app::{App, AppError},
+    privacy::Guard,
     source::Finding,
     warehouse::{Warehouse, WarehouseError},
 };
@@ -45,6 +46,7 @@ pub(super) async fn run(args: CheckArgs, global: &Global) -> Result<Exit, Failur
     args.select.check(&config)?;
     let app = start::app(config)?;
     let mut checks = vec![Line::good("configuration", "every key is known and usable")];
+    checks.extend(key_of_hash(&app));
     checks.extend(proxy_in_environment(&app));
     let accounts = app.accounts(|kind, account| args.select.matches(kind, account));
     let examined = future::join_all(accounts.iter().map(async |account| {
@@ -80,6 +82,12 @@ fn text(report: &Report) -> String {
         format!("{failed} of {} checks failed.", report.checks.len())
     };
     format!("{table}\n{closing}")
+}
+
+/// By which key values are hashed: the id stands before each hash.
+fn key_of_hash(app: &App) -> Option<Line> {
+    let guard = Guard::new(&app.config.privacy);
+    guard.hash_key().map(|key| Line::good("privacy", format!("the key of hash has the id {}", key.id())))
 }
 
 /// The environment's proxy is not used; who set one may expect otherwise.

@@ -1,6 +1,6 @@
 //! `forget`: removes a person everywhere, keeps the amounts, and holds against what is read later.
 
-use std::{fmt::Write as _, io::BufRead as _};
+use std::{fmt::Write as _, io::BufRead as _, time::Duration};
 
 use serde::Serialize;
 
@@ -8,11 +8,11 @@ use super::{Exit, Failure, Global, args::ForgetArgs, output, start};
 use crate::{
     config::Rule,
     lifecycle::Signal,
-    privacy::{Forgotten, Guard, Person, Persons, pattern, plain},
+    privacy::{Forgotten, Guard, HashKey, Person, Persons, pattern, plain},
     sync::forget::{Purged, purge},
     warehouse::{
         Warehouse, WarehouseError,
-        forget::{Purge, Touched},
+        forget::{HashedBy, Purge, Touched},
     },
 };
 
@@ -28,6 +28,8 @@ struct Said {
     touched: Touched,
     /// Lines that hold only a mask which is that of the value, and of others perhaps; looked at with `--masked`.
     only_masked: u64,
+    /// Values of the same class that are hashed by keys which are not configured: whose they are is not told.
+    hashed_by_others: Vec<HashedBy>,
     stopped: bool,
 }
 
@@ -50,7 +52,9 @@ pub(super) async fn run(args: ForgetArgs, global: &Global) -> Result<Exit, Failu
             return Err(confirm(person, only_masked));
         }
     }
-    let forms: Vec<String> = [Some(value), hash, mask.filter(|_| args.masked)].into_iter().flatten().collect();
+    // Of an earlier version of the program, too.
+    let former = guard.former_hash(&value);
+    let forms: Vec<String> = [Some(value), hash, former, mask.filter(|_| args.masked)].into_iter().flatten().collect();
     hold(&warehouse, &app.forgotten, person, &forms, args.dry_run).await?;
 
     let nobody = Forgotten::default();
@@ -65,6 +69,7 @@ pub(super) async fn run(args: ForgetArgs, global: &Global) -> Result<Exit, Failu
         limit,
     };
     let (Purged { touched, stopped }, ended) = purge(&warehouse, &work, &app.forgotten, &life.token()).await;
+    let hashed_by_others = hashed_by_others(&warehouse, person, &guard, limit).await;
     warehouse.close().await;
     if let Err(error) = ended {
         tracing::error!(
@@ -75,7 +80,7 @@ pub(super) async fn run(args: ForgetArgs, global: &Global) -> Result<Exit, Failu
         );
         return Err(error.into());
     }
-    let said = Said { kind: person.as_str(), dry_run: args.dry_run, touched, only_masked, stopped };
+    let said = Said { kind: person.as_str(), dry_run: args.dry_run, touched, only_masked, hashed_by_others, stopped };
     if global.json {
         output::json(&said)?;
     } else {
@@ -109,8 +114,28 @@ impl Said {
                 self.only_masked
             );
         }
+        for HashedBy { key_id, values } in &self.hashed_by_others {
+            let by = key_id.as_ref().map_or_else(
+                || "do not say by which key they are hashed".to_owned(),
+                |id| format!("are hashed by the key {id}, which is not the configured one"),
+            );
+            let _ = write!(
+                said,
+                "\n{values} value(s) {by}: run it again with each earlier key (docs/PRIVACY.md) where this {} may be among them.",
+                self.kind
+            );
+        }
         said
     }
+}
+
+/// What is hashed by other keys. What cannot be counted is said in the log: forgetting has been done all the same.
+async fn hashed_by_others(warehouse: &Warehouse, person: Person, guard: &Guard, limit: Duration) -> Vec<HashedBy> {
+    let key_id = guard.hash_key().map(HashKey::id);
+    warehouse.hashed_by_others(person.class(), key_id, limit).await.unwrap_or_else(|error| {
+        tracing::warn!(error = %error, "hashes by other keys could not be counted");
+        Vec::new()
+    })
 }
 
 /// The value itself: as given, or the first line of standard input, where no list of processes shows it.

@@ -5,18 +5,14 @@
 //! stands who is [`Forgotten`]: a value of theirs is dropped, whatever the rule.
 
 mod forgotten;
+mod hash;
 mod names;
 mod scrub;
 #[cfg(test)]
 mod tests;
 
-use std::fmt::Write as _;
-
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use secrecy::{ExposeSecret as _, SecretString};
-use sha2::Sha256;
-
 pub use forgotten::{Digest, Forgotten, Person, Persons, pattern, plain};
+pub use hash::HashKey;
 pub use scrub::scrub;
 
 use crate::config::{Privacy, Rule};
@@ -58,12 +54,9 @@ pub struct Guard {
     driver_name: Rule,
     license_plate: Rule,
     receipt_email: Rule,
-    hash_key: Option<SecretString>,
+    hash_key: Option<HashKey>,
     forgotten: Forgotten,
 }
-
-/// How many characters a hash has: 32 bytes in hexadecimal.
-const HASH_LENGTH: usize = 64;
 
 impl Guard {
     /// The rules as configured.
@@ -73,7 +66,7 @@ impl Guard {
             driver_name: privacy.driver_name,
             license_plate: privacy.license_plate,
             receipt_email: privacy.receipt_email,
-            hash_key: privacy.hash_key.clone(),
+            hash_key: privacy.hash_key.as_ref().and_then(HashKey::new),
             forgotten: Forgotten::default(),
         }
     }
@@ -110,6 +103,18 @@ impl Guard {
         guard.apply(class, value)
     }
 
+    /// The hash of a value as it was stored before hashes said by which key they were made; none without a key, or of what
+    /// is a hash already.
+    pub fn former_hash(&self, value: &str) -> Option<String> {
+        let value = value.trim();
+        if value.is_empty() || hash::is_hash(value) { None } else { self.hash_key.as_ref()?.digits(value) }
+    }
+
+    /// The key of `hash`, when there is one.
+    pub const fn hash_key(&self) -> Option<&HashKey> {
+        self.hash_key.as_ref()
+    }
+
     /// The rule for a class.
     pub const fn rule(&self, class: Class) -> Rule {
         match class {
@@ -120,7 +125,7 @@ impl Guard {
         }
     }
 
-    /// All the rules, and the key of `hash` by what it makes of a text: other rules, other words.
+    /// All the rules, and the key of `hash` by its id and by what it makes of a text: other rules, other words.
     pub fn in_words(&self) -> String {
         let rules = Class::ALL.map(|class| (class, self.rule(class)));
         format!("{rules:?} {:?}", self.hash("which key is it"))
@@ -143,17 +148,10 @@ impl Guard {
 
     /// Without a key nothing is stored: the configuration asks for one, and a keyless hash of a plate is no secret.
     fn hash(&self, value: &str) -> Option<String> {
-        let is_hash = value.len() == HASH_LENGTH && value.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if is_hash {
+        if hash::is_hash(value) {
             return Some(value.to_owned());
         }
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.hash_key.as_ref()?.expose_secret().as_bytes()).ok()?;
-        mac.update(value.as_bytes());
-        let mut text = String::with_capacity(HASH_LENGTH);
-        for byte in mac.finalize().into_bytes() {
-            write!(text, "{byte:02x}").ok()?;
-        }
-        Some(text)
+        self.hash_key.as_ref()?.hash(value)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use secrecy::SecretString;
+
 use super::*;
 
 fn guard(rule: Rule) -> Guard {
@@ -47,16 +49,41 @@ fn other_texts_keep_their_first_character() {
 }
 
 #[test]
-fn a_hash_is_hmac_sha256_in_lower_case() {
+fn a_hash_is_hmac_sha256_in_lower_case_behind_the_id_of_its_key() {
     // echo -n 'The quick brown fox jumps over the lazy dog' | openssl dgst -sha256 -hmac key
-    let hash = guard(Rule::Hash).apply(Class::DriverName, "The quick brown fox jumps over the lazy dog");
-    assert_eq!(hash.as_deref(), Some("f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8"));
+    const DIGITS: &str = "f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8";
+    const FOX: &str = "The quick brown fox jumps over the lazy dog";
+    let guard = guard(Rule::Hash);
+    let hash = guard.apply(Class::DriverName, FOX).unwrap();
+    // printf 'fuelsync: which key is it\0' | openssl dgst -sha256 -hmac key
+    assert_eq!(hash, format!("72f4c181:{DIGITS}"));
+    assert_eq!(guard.hash_key().map(HashKey::id), hash.split(':').next());
+    assert_eq!(guard.former_hash(FOX).as_deref(), Some(DIGITS), "as earlier versions stored it");
+    assert_eq!(guard.former_hash(&hash), None);
+}
+
+#[test]
+fn a_hash_by_another_key_or_of_an_earlier_version_stays_as_it_is() {
+    let hash = guard(Rule::Hash).apply(Class::LicensePlate, "123 ABC").unwrap();
+    let other = Guard { hash_key: HashKey::new(&SecretString::from("another key")), ..guard(Rule::Hash) };
+    let by_other = other.apply(Class::LicensePlate, "123 ABC").unwrap();
+    assert_ne!(hash.split(':').next(), by_other.split(':').next(), "the ids tell them apart");
+    for kept in [&hash, &by_other, hash.split(':').nth(1).unwrap()] {
+        for guard in [&guard(Rule::Hash), &other] {
+            assert_eq!(guard.apply(Class::LicensePlate, kept).as_deref(), Some(kept));
+        }
+    }
+    for no_hash in [&hash[1..], &format!("{hash}0"), &hash.to_uppercase(), &hash.replace(':', "-")] {
+        assert_ne!(other.apply(Class::LicensePlate, no_hash).as_deref(), Some(no_hash));
+    }
+    assert_ne!(other.in_words(), guard(Rule::Hash).in_words(), "what was known of records is known no more");
 }
 
 #[test]
 fn without_a_key_nothing_is_stored_instead_of_a_hash() {
     let guard = Guard { hash_key: None, ..guard(Rule::Hash) };
     assert_eq!(guard.apply(Class::CardNumber, "1234567890121234"), None);
+    assert_eq!(guard.former_hash("1234567890121234"), None);
 }
 
 #[test]
@@ -84,10 +111,9 @@ fn a_key_tells_its_class_alone_or_with_its_parent() {
 
 #[test]
 fn a_guard_shows_no_key() {
-    assert!(
-        !format!("{:?}", Guard { hash_key: Some(SecretString::from("canary")), ..guard(Rule::Hash) })
-            .contains("canary")
-    );
+    let guard = Guard { hash_key: HashKey::new(&SecretString::from("canary")), ..guard(Rule::Hash) };
+    let shown = format!("{guard:?}");
+    assert!(!shown.contains("canary") && shown.contains("HashKey { id:"), "{shown}");
 }
 
 #[test]

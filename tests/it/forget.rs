@@ -210,7 +210,7 @@ async fn what_is_hashed_is_found_by_the_value() {
     fleet.config.privacy.driver_name = Rule::Hash;
     fleet.config.privacy.hash_key = Some("a long random text".to_owned().into());
     fleet.pass().await;
-    let hashes = "SELECT DISTINCT driver_name FROM fuel.transaction WHERE driver_name ~ '^[0-9a-f]{64}$'";
+    let hashes = "SELECT DISTINCT driver_name FROM fuel.transaction WHERE driver_name ~ '^[0-9a-f]{8}:[0-9a-f]{64}$'";
     let before = strings(&fleet, hashes).await;
     let rules = "[privacy]\ndriver_name = \"hash\"\nhash_key = \"a long random text\"\n";
     let done = forget(&fleet, rules, &["--driver", driver]).await;

@@ -59,6 +59,7 @@ mod replay_counts;
 mod systemd;
 #[cfg(test)]
 mod telemetry;
+mod rotation;
 #[cfg(test)]
 mod verify;
 #[cfg(test)]

@@ -136,7 +136,7 @@ pub(crate) async fn measure(run: Run) -> Measured {
 
     let bytes: usize = written.iter().map(|written| written.bytes.len()).sum();
     let hashes: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM fuel.transaction WHERE license_plate ~ '^[0-9a-f]{64}$'")
+        sqlx::query_scalar("SELECT count(*) FROM fuel.transaction WHERE license_plate ~ '^[0-9a-f]{8}:[0-9a-f]{64}$'")
             .fetch_one(&pool)
             .await
             .expect("a table");

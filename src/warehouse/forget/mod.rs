@@ -12,6 +12,7 @@ use std::{fmt, time::Duration};
 
 pub use lines::RecordKey;
 use rustc_hash::FxHashMap;
+use sqlx::Row as _;
 
 use super::{Tx, Warehouse, WarehouseError, statement};
 use crate::{
@@ -81,6 +82,15 @@ impl std::ops::AddAssign for Touched {
     }
 }
 
+/// Values that are hashed by a key.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct HashedBy {
+    /// The key's id; none where the hash does not say it.
+    pub key_id: Option<String>,
+    /// How many.
+    pub values: u64,
+}
+
 /// A batch: what it touched, and where the next one begins; none when there is no further.
 pub type Batched<P> = (Touched, Option<P>);
 
@@ -125,6 +135,36 @@ impl Warehouse {
             })
             .await?;
         Ok(count.unsigned_abs())
+    }
+
+    /// By which keys values of a class are hashed, in lines and in their earlier images; but by this one.
+    pub async fn hashed_by_others(
+        &self,
+        class: Class,
+        key_id: Option<&str>,
+        limit: Duration,
+    ) -> Result<Vec<HashedBy>, WarehouseError> {
+        let column = match class {
+            Class::CardNumber => "card_number",
+            Class::DriverName => "driver_name",
+            Class::LicensePlate => "license_plate",
+            Class::ReceiptEmail => return Ok(Vec::new()),
+        };
+        self.long((limit, "sync.window_timeout"), |mut tx| async move {
+            let rows = statement::query(include_str!("../sql/hashed_by.sql"))
+                .bind(column)
+                .bind(key_id)
+                .fetch_all(&mut *tx)
+                .await?;
+            tx.commit().await?;
+            rows.iter()
+                .map(|row| {
+                    let values: i64 = row.try_get(1)?;
+                    Ok(HashedBy { key_id: row.try_get(0)?, values: values.unsigned_abs() })
+                })
+                .collect()
+        })
+        .await
     }
 
     /// Forgets what the ledger knows of the records of every window: whose they were is not to be told from it.
