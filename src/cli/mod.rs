@@ -105,6 +105,9 @@ pub enum Command {
     /// Show each stream's watermark, freshness, rows, gaps, quarantine and next reading
     Status(StatusArgs),
     /// Fetch one page and show raw beside normalised; writes nothing
+    ///
+    /// What is shown has passed the privacy rules, and nobody who is forgotten is in it. That is asked of the database: where
+    /// it cannot be reached, nothing is shown (exit 4).
     Preview(PreviewArgs),
     /// Read a stretch again and compare it with the warehouse, row by row
     Verify(VerifyArgs),

@@ -1,6 +1,8 @@
-//! `preview`: one page, raw beside normalised; writes nothing, and needs no database.
+//! `preview`: one page, raw beside normalised; writes nothing.
 //!
-//! What is shown has passed the privacy rules, as everything that is stored has.
+//! What is shown has passed the privacy rules, as everything that is stored has, and nobody who is forgotten is in it. Who that
+//! is, only the database knows: where it cannot be asked, nothing is shown, for a forgotten person's name may stand anywhere in a
+//! record. A database without a warehouse knows of nobody.
 
 use chrono::TimeDelta;
 use serde::Serialize;
@@ -9,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::{Exit, Failure, Global, args::PreviewArgs, output, start};
 use crate::{
+    app::App,
     domain::{Line, Outcome, Partition, Record, SourceKind, StreamId, Window},
     source::{Brought, Disposition, Known, ReadEvent, Source, SourceError, alexela, hecone},
     sync::pass::Account,
@@ -48,6 +51,7 @@ pub(super) async fn run(args: PreviewArgs, global: &Global) -> Result<Exit, Fail
     select.check(&config)?;
     let life = start::lifecycle()?;
     let app = start::app(config)?;
+    heed(&app).await?;
     let mut pages = Vec::new();
     for account in app.accounts(|kind, account| select.matches(kind, account)) {
         let configured = app.config.hecone.iter().find(|hecone| hecone.name == account.source.account());
@@ -66,6 +70,18 @@ pub(super) async fn run(args: PreviewArgs, global: &Global) -> Result<Exit, Fail
         output::line(&pages.iter().map(text).collect::<Vec<_>>().join("\n\n"))?;
     }
     Ok(Exit::Done)
+}
+
+/// Nothing is asked of a vendor before it is known who is forgotten.
+async fn heed(app: &App) -> Result<(), Failure> {
+    let warehouse = app.warehouse()?;
+    let heeded = warehouse.heed_if_any(&app.forgotten).await;
+    warehouse.close().await;
+    heeded.map_err(|error| {
+        Failure::new(Exit::Database, "the database cannot say who is forgotten, so no record is shown")
+            .because(error)
+            .next("`fuelsync check` looks at the database. Nothing was asked of a vendor.")
+    })
 }
 
 fn failure(account: &Account, kind: SourceKind, error: SourceError) -> Failure {

@@ -253,6 +253,48 @@ async fn preview_shows_records_beside_their_lines_and_writes_nothing() {
     let there: bool =
         sqlx::query_scalar("SELECT to_regnamespace('fuel') IS NOT NULL").fetch_one(&shop.pool().await).await.unwrap();
     assert!(!there);
+    // Who is forgotten only the database knows: without it no record is shown, and none is asked for.
+    let asked = shop.sandbox.requests().all().len();
+    let nowhere = shop.configuration().replace(shop.database.url(), "postgres://nobody@127.0.0.1:1/nothing");
+    let refused = Fuelsync::new(["preview", "--source", "hecone"]).config(&nowhere).run().await.ended_with(4);
+    assert!(refused.stdout.is_empty() && refused.stderr.contains("no record is shown"), "{}", refused.stderr);
+    assert_eq!(shop.sandbox.requests().all().len(), asked);
+}
+
+/// What stands in a personal column of a preview, with the id of its record.
+fn shown_in(pages: &Value, column: &str) -> Vec<(String, String)> {
+    let records = pages.as_array().unwrap().iter().flat_map(|page| page["records"].as_array().unwrap());
+    let values = |record: &Value| {
+        let id = record["id"].as_str().unwrap().to_owned();
+        let lines = record["lines"].as_array().cloned().unwrap_or_default();
+        lines.iter().filter_map(|line| Some((id.clone(), line[column].as_str()?.to_owned()))).collect::<Vec<_>>()
+    };
+    records.flat_map(values).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn preview_shows_nobody_who_is_forgotten() {
+    let shop = Shop::new().await;
+    shop.call(["migrate"]).run().await.ended_with(0);
+    for (source, flag, column) in [
+        ("alexela_card", "--driver", "driver_name"),
+        ("alexela_card", "--plate", "license_plate"),
+        ("hecone", "--plate", "license_plate"),
+    ] {
+        let call = || shop.call(["preview", "--source", source, "--json"]).run();
+        let before = call().await.ended_with(0);
+        let Some((id, value)) = shown_in(&before.json(), column).into_iter().find(|(_, value)| value.len() > 5) else {
+            panic!("the newest {source} records have a {column}: {}", before.stdout)
+        };
+        assert!(before.stdout.contains(&value));
+        shop.call(["forget", flag, &value]).run().await.ended_with(0);
+        let after = call().await.ended_with(0);
+        assert!(after.json()[0]["records"].to_string().contains(&id), "the record itself is shown: {}", after.stdout);
+        let text = shop.call(["preview", "--source", source]).run().await.ended_with(0).stdout;
+        for said in [&after.stdout, &text] {
+            assert!(!said.contains(&value), "{value} stands neither in raw nor in a column: {said}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -69,6 +69,7 @@ pub(super) async fn cases(yard: &Yard) -> Vec<Case> {
         &["run"],
         &["quarantine", "list"],
         &["quarantine", "replay"],
+        &["preview", "--source", "hecone"],
     ] {
         let proxy = DbProxy::new(yard.fleet.database.url()).await;
         proxy.freeze();
