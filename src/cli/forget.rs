@@ -41,6 +41,9 @@ pub(super) async fn run(args: ForgetArgs, global: &Global) -> Result<Exit, Failu
     let warehouse = app.warehouse()?;
     warehouse.require_current().await?;
     let limit = app.config.sync.window_timeout;
+    if !args.dry_run {
+        may_forget(&warehouse).await?;
+    }
 
     let guard = Guard::new(&app.config.privacy);
     let form = |rule| guard.form(rule, person.class(), &value).filter(|form| plain(form) != plain(&value));
@@ -91,10 +94,16 @@ pub(super) async fn run(args: ForgetArgs, global: &Global) -> Result<Exit, Failu
 
 impl Said {
     fn text(&self) -> String {
-        let Touched { lines, records, versions, quarantined } = self.touched;
-        let what = format!(
+        let Touched { lines, records, versions, quarantined, vehicles, texts } = self.touched;
+        let mut what = format!(
             "{lines} line(s), {records} record(s), {versions} earlier image(s), {quarantined} record(s) in quarantine"
         );
+        for (count, of) in [(vehicles, "row(s) of fuel.vehicle"), (texts, "other text(s)")] {
+            if count > 0 {
+                // Writing to a text does not fail.
+                let _ = write!(what, ", {count} {of}");
+            }
+        }
         let mut said = match (self.dry_run, self.stopped) {
             (true, _) => format!("Would take this {} out of {what}. Nothing was changed.", self.kind),
             (false, false) => format!(
@@ -107,7 +116,6 @@ impl Said {
             ),
         };
         if self.only_masked > 0 {
-            // Writing to a text does not fail.
             let _ = write!(
                 said,
                 "\n{} line(s) hold only its mask, which others may share: they are forgotten with --masked.",
@@ -155,6 +163,17 @@ fn value(given: &str) -> Result<String, Failure> {
         return Err(Failure::usage("the value to forget has no letter and no digit").next("Nothing was changed."));
     }
     Ok(value)
+}
+
+/// A role that may do only half of it does none of it.
+async fn may_forget(warehouse: &Warehouse) -> Result<(), Failure> {
+    let missing = warehouse.missing_to_forget().await?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let what = format!("the role lacks rights that forgetting needs ({})", missing.join(", "));
+    Err(Failure::new(Exit::Database, what)
+        .next("Run it as the role that migrated: the daemon's is not to rewrite history. Nothing was changed."))
 }
 
 fn confirm(person: Person, lines: u64) -> Failure {

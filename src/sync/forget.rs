@@ -49,6 +49,7 @@ async fn everything(
     each(all, purged, RecordKey::default(), async |behind| warehouse.purge_lines(purge, &behind).await).await?;
     each(all, purged, 0, async |behind| warehouse.purge_versions(purge, behind).await).await?;
     each(all, purged, 0, async |behind| warehouse.purge_quarantine(purge, behind).await).await?;
+    each(all, purged, (), async |()| Ok((warehouse.purge_own(purge).await?, None))).await?;
     if !purged.stopped && !purge.dry_run {
         warehouse.forget_all_known(purge.limit).await?;
     }

@@ -98,6 +98,9 @@ async fn after_a_full_reread_there_is_no_trace_of_anyone_forgotten() {
             known.insert(of_whom.unwrap_or_default().replace([' ', '-'], ""))
         })
         .collect();
+    for person in &persons {
+        fill_in(&fleet, person.split('|').nth(1).unwrap(), person.split('|').nth(2).unwrap()).await;
+    }
     let mut versions = 0;
     for person in &persons {
         let [_, kind, value] = person.split('|').collect::<Vec<_>>()[..] else { panic!("{person}") };
@@ -109,7 +112,8 @@ async fn after_a_full_reread_there_is_no_trace_of_anyone_forgotten() {
         let done = forget(&fleet, OPEN, &[kind, &spelt_otherwise(value)]).await;
         assert!(done["lines"].as_u64() > Some(0) && done["records"].as_u64() > Some(0), "{done}");
         assert!(done["quarantined"].as_u64() > Some(0), "{done}");
-        for count in ["lines", "records", "versions", "quarantined"] {
+        assert!(done["vehicles"].as_u64() > Some(0) && done["texts"].as_u64() > Some(2), "{done}");
+        for count in ["lines", "records", "versions", "quarantined", "vehicles", "texts"] {
             assert_eq!(tried[count], done[count], "{count} of {kind}: {tried} {done}");
         }
         versions += done["versions"].as_u64().unwrap();
@@ -123,6 +127,10 @@ async fn after_a_full_reread_there_is_no_trace_of_anyone_forgotten() {
     }
     assert!(versions > 0, "some had earlier images");
     assert_eq!(strings(&fleet, SUMS).await, before, "every amount is there");
+    // What the user filled in is there, but for who is forgotten; a row that told nothing else is gone.
+    let vehicles = strings(&fleet, "SELECT concat_ws('|', name, vehicle_no, tank_l, license_plate, card_number) FROM fuel.vehicle").await;
+    assert_eq!(vehicles.len(), persons.len(), "{vehicles:?}");
+    assert!(vehicles.iter().all(|left| left.starts_with("van of|V-") && left.ends_with("|70.0000")), "{vehicles:?}");
     sqlx::query("DELETE FROM fuel.quarantine WHERE field = 'by hand'").execute(&fleet.pool).await.unwrap();
 
     let counts = read_again(&fleet).await;
@@ -167,6 +175,35 @@ async fn quarantine(fleet: &Fleet, value: &str) {
     .execute(&fleet.pool)
     .await
     .unwrap();
+}
+
+/// What a user filled in: a vehicle that is told by its number as well, one that is not, and where else a value may have got to.
+async fn fill_in(fleet: &Fleet, kind: &str, value: &str) {
+    let (plate, card) = match kind {
+        "--plate" => (Some(value.to_lowercase()), None),
+        "--card" => (None, Some(value)),
+        _ => (None, None),
+    };
+    sqlx::query("INSERT INTO fuel.vehicle (name, vehicle_no, tank_l) VALUES ('van of ' || $1, 'V-' || md5($1), 70)")
+        .bind(value)
+        .execute(&fleet.pool)
+        .await
+        .unwrap();
+    if plate.is_some() || card.is_some() {
+        sqlx::query("INSERT INTO fuel.vehicle (license_plate, card_number, tank_l) VALUES ($1, $2, 70)")
+            .bind(plate)
+            .bind(card)
+            .execute(&fleet.pool)
+            .await
+            .unwrap();
+    }
+    for sql in [
+        "INSERT INTO fuel.site (site_id, name, latitude, longitude) VALUES (md5($1), 'near ' || $1, 59, 25)",
+        "UPDATE fuel.checkpoint SET last_error = concat_ws(', ', last_error, 'said: ' || $1)",
+        "UPDATE fuel.sync_window SET last_error = concat_ws(', ', last_error, 'said: ' || $1)",
+    ] {
+        sqlx::query(sql).bind(value).execute(&fleet.pool).await.unwrap();
+    }
 }
 
 /// The same value as somebody else would type it.
@@ -252,6 +289,38 @@ async fn what_was_read_before_somebody_was_forgotten_is_not_written() {
     assert_eq!(stage.write_heeding(number, sale()).await.unwrap().inserted, 1);
     stage.warehouse.forget(Person::Plate, &[digest]).await.unwrap();
     assert_eq!(stage.warehouse.forgotten().await.unwrap().number(), number, "the same person twice is the same");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_may_do_half_of_it_does_nothing() {
+    let fleet = Fleet::new(100, |_| {}).await;
+    fleet.pass().await;
+    let role = format!("reader_{}", std::process::id());
+    for sql in [
+        format!("DROP ROLE IF EXISTS {role}"),
+        format!("CREATE ROLE {role} LOGIN PASSWORD 'only for this test'"),
+        format!("GRANT USAGE ON SCHEMA fuel TO {role}"),
+        format!("GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA fuel TO {role}"),
+        format!("REVOKE UPDATE ON fuel.transaction_version FROM {role}"),
+    ] {
+        sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&fleet.pool).await.unwrap();
+    }
+    let text = sandbox::configuration(&fleet.sandbox, fleet.database.url(), start());
+    let mut url = url::Url::parse(fleet.database.url()).unwrap();
+    url.set_username(&role).unwrap();
+    url.set_password(Some("only for this test")).unwrap();
+    let text = text.replace(fleet.database.url(), url.as_str());
+    let refused = Fuelsync::new(["forget", "--driver", "Kanaari Lind"]).config(&text).run().await.ended_with(4);
+    assert!(
+        refused.stderr.contains("UPDATE ON fuel.transaction_version, DELETE ON fuel.vehicle"),
+        "{}",
+        refused.stderr
+    );
+    let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM fuel.forgotten").fetch_one(&fleet.pool).await.unwrap();
+    assert_eq!(kept, 0, "nothing was changed");
+    for sql in [format!("DROP OWNED BY {role}"), format!("DROP ROLE {role}")] {
+        sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&fleet.pool).await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

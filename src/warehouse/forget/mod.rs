@@ -1,10 +1,11 @@
 //! Takes forgotten persons out of what is stored: lines and records, their earlier images, the quarantine, and what the
-//! ledger keeps of them. One transaction a batch; what a batch finds done already it leaves.
+//! ledger keeps of them; also what users filled in themselves. One transaction a batch; what a batch finds done already it leaves.
 //!
 //! What is to be left of a record is not decided here: it is normalized twice without any rule, once as it is and once with
 //! the persons forgotten, and what differs between the two is what changes. So it comes to what a later read comes to.
 
 mod lines;
+mod own;
 mod quarantine;
 mod versions;
 
@@ -71,6 +72,10 @@ pub struct Touched {
     pub versions: u64,
     /// Records of `fuel.quarantine`.
     pub quarantined: u64,
+    /// Rows of `fuel.vehicle`.
+    pub vehicles: u64,
+    /// Other texts: names of sites, what was said of failures.
+    pub texts: u64,
 }
 
 impl std::ops::AddAssign for Touched {
@@ -79,6 +84,8 @@ impl std::ops::AddAssign for Touched {
         self.records += other.records;
         self.versions += other.versions;
         self.quarantined += other.quarantined;
+        self.vehicles += other.vehicles;
+        self.texts += other.texts;
     }
 }
 
