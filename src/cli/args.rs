@@ -361,6 +361,9 @@ pub struct SandboxArgs {
     /// Sales in the year before today; they go on at that rate
     #[arg(long, value_name = "N", default_value_t = 20_000)]
     pub sales: u64,
+    /// Cases of each rule of `fuel.finding` among them, and as many sales that it must just not find; --json lists them
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub planted: u32,
 }
 
 /// `config`

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{Exit, Failure, Global, args::SandboxArgs, output, start};
 use crate::{
     clock::{Clock, SystemClock},
-    sandbox::{self, WorldOptions},
+    sandbox::{self, Place, Planted, Vehicle, WorldOptions},
 };
 
 #[derive(Serialize)]
@@ -16,13 +16,23 @@ struct Said {
     hecone: String,
     alexela: String,
     configuration: String,
+    /// Cases of the rules of `fuel.finding`, and what lies beside them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    planted: Vec<Planted>,
+    /// What they need in `fuel.vehicle`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    vehicles: Vec<Vehicle>,
+    /// What they need in `fuel.site`; degrees in millionths.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    sites: Vec<Place>,
 }
 
 pub(super) async fn run(args: SandboxArgs, global: &Global) -> Result<Exit, Failure> {
     let life = start::lifecycle()?;
     let midnight = SystemClock.now().date_naive().and_time(NaiveTime::MIN).and_utc();
     let from = midnight - TimeDelta::days(365);
-    let world = WorldOptions { seed: args.seed, sales: args.sales, from, to: midnight, ..WorldOptions::default() };
+    let SandboxArgs { seed, sales, planted, .. } = args;
+    let world = WorldOptions { seed, sales, planted, from, to: midnight, ..WorldOptions::default() };
     let listen = SocketAddr::from(([127, 0, 0, 1], args.port));
     let options = sandbox::Options { world, listen, ..sandbox::Options::default() };
     let sandbox = sandbox::start(options)
@@ -32,7 +42,11 @@ pub(super) async fn run(args: SandboxArgs, global: &Global) -> Result<Exit, Fail
     let start = sandbox::truth::alexela_horizon(SystemClock.now()).max(from);
     let configuration = sandbox::configuration(&sandbox, "postgres://user@127.0.0.1/fleet", start);
     if global.json {
-        output::json(&Said { hecone: sandbox.hecone_url(), alexela: sandbox.alexela_url(), configuration })?;
+        let world = sandbox.world();
+        let planted = world.planted(SystemClock.now());
+        let (vehicles, sites) = if planted.is_empty() { Default::default() } else { (world.vehicles(), world.places()) };
+        let (hecone, alexela) = (sandbox.hecone_url(), sandbox.alexela_url());
+        output::json(&Said { hecone, alexela, configuration, planted, vehicles, sites })?;
     } else {
         output::line(&format!(
             "# Both vendors listen on {}. A configuration that reads them:\n\n{configuration}",

@@ -43,6 +43,7 @@ mod passes;
 mod pooler;
 #[cfg(test)]
 mod progress;
+mod precision;
 #[cfg(test)]
 mod prove;
 #[cfg(test)]

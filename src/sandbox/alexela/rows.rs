@@ -101,8 +101,8 @@ pub(crate) fn card_row(
     let station = &fleet.stations[sale.station];
     let sold = &sale.lines[line];
     let product = sold.product;
-    let dirt =
-        Dirt::new(world.options.dirt, &[world.options.seed, tag("dirt"), tag(source.as_str()), sale.index, sold.mark]);
+    let dirty = world.options.dirt && !sale.planted;
+    let dirt = Dirt::new(dirty, &[world.options.seed, tag("dirt"), tag(source.as_str()), sale.index, sold.mark]);
     let fault = sale.garbage.and_then(|g| g.at(at));
     let id = card_id(source, sale.index);
     let figures = sale.figures(line, station.vat, at);

@@ -155,7 +155,8 @@ fn article_state(session: &Session, stage: Stage) -> &'static str {
 
 /// A transaction as it is at a time.
 pub(crate) fn hecone_row(world: &World, session: &Session, at: DateTime<Utc>, truth: bool) -> HecOneRow {
-    let dirt = Dirt::new(world.options.dirt, &[world.options.seed, tag("dirt"), tag("hecone"), session.index]);
+    let dirty = world.options.dirt && !session.planted;
+    let dirt = Dirt::new(dirty, &[world.options.seed, tag("dirt"), tag("hecone"), session.index]);
     let site = &world.fleet.sites[session.site];
     let stage = session.stage(at);
     let fault = session.garbage.and_then(|g| g.at(at));
@@ -206,7 +207,7 @@ pub(crate) fn hecone_row(world: &World, session: &Session, at: DateTime<Utc>, tr
     let mut lines = Vec::new();
     for (index, figure) in figures.iter().enumerate() {
         let article_dirt =
-            Dirt::new(world.options.dirt, &[world.options.seed, tag("article"), session.index, index as u64]);
+            Dirt::new(dirty, &[world.options.seed, tag("article"), session.index, index as u64]);
         let part = article(session, index, figure, article_state(session, stage), article_dirt, truth, fault);
         tokens.push(styled(&part.fields, if style == Style::Camel { style } else { Style::Flat }));
         if let (Some(whole), Some(own)) = (&row.columns, part.columns) {

@@ -172,6 +172,7 @@ fn the_normalizers_and_the_truth_come_to_the_same_rows() {
             sales: 20_000,
             from,
             to: at("2026-11-01T00:00:00Z"),
+            planted: if seed == 2 { 20 } else { 0 },
             ..WorldOptions::default()
         });
         let (now, scope) = (at(now), Scope::from(from));

@@ -38,6 +38,8 @@ pub(crate) struct CardSale {
     pub corrected: Option<DateTime<Utc>>,
     /// What makes its record unreadable, and until when.
     pub garbage: Option<life::Garbage>,
+    /// Whether it is a case of a rule, and written without oddities.
+    pub planted: bool,
 }
 
 /// One product on a receipt.
@@ -143,9 +145,8 @@ pub(crate) fn sale(
     let correctable = lines.len() == 1 && lines[0].slip == Slip::None;
     let corrected = life::sometimes(&mut dice, 120, published, 1, 240).filter(|_| correctable);
     let garbage = life::garbage(&mut dice, dirt && lines.len() == 1, published, true);
-    let odometer = dice
-        .chance(7_000)
-        .then(|| cards[card].odometer + (occurred.timestamp() - 1_735_689_600) / 1_200 + dice.between(0, 300));
+    // A roll more where it is typed, as ever: a seed's other rolls stay what they were.
+    let odometer = dice.chance(7_000).then(|| dice.next()).map(|_| cards[card].odometer_at(occurred));
     CardSale {
         index,
         occurred,
@@ -159,6 +160,7 @@ pub(crate) fn sale(
         lines,
         corrected,
         garbage,
+        planted: false,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Who buys and where: stations, terminals, chargers, `HecOne` sites, contracts, cards, drivers and plates of a plausible
 //! Baltic fleet. A pure function of the seed.
 
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::dice::{Dice, tag};
@@ -58,6 +59,24 @@ pub(crate) struct Card {
     pub fuel: usize,
     /// Kilometres at the start of 2025.
     pub odometer: i64,
+}
+
+/// The start of 2025, in seconds since 1970.
+const START_OF_2025: i64 = 1_735_689_600;
+const DAY: i64 = 86_400;
+
+impl Card {
+    /// The vehicle's odometer at a time, in kilometres: so far on a usual day, on one more and on another less, and always on.
+    pub(crate) fn odometer_at(&self, at: DateTime<Utc>) -> i64 {
+        let told = tag(&self.number);
+        let usual = Dice::new(&[told, tag("kilometres a day")]).between(40, 220);
+        // How far it is ahead of as many usual days: less than a day's way, so that it only goes on.
+        let ahead = |day: i64| Dice::new(&[told, day.unsigned_abs()]).between(0, usual * 4 / 5);
+        let since = at.timestamp() - START_OF_2025;
+        let (day, second) = (since.div_euclid(DAY), since.rem_euclid(DAY));
+        let (morning, evening) = (ahead(day), ahead(day + 1));
+        self.odometer + day * usual + morning + (usual + evening - morning) * second / DAY
+    }
 }
 
 /// Everyone and every place.
@@ -230,6 +249,24 @@ mod tests {
         let shown = |seed| format!("{:?}", Fleet::new(seed, 3));
         assert_eq!(shown(1), shown(1));
         assert_ne!(shown(1), shown(2));
+    }
+
+    #[test]
+    fn an_odometer_only_goes_on_and_by_a_days_way_a_day() {
+        let fleet = Fleet::new(3, 3);
+        for card in fleet.cards.iter().take(20) {
+            let at = |hour: i64| card.odometer_at(DateTime::from_timestamp(1_780_000_000 + hour * 3600, 0).unwrap());
+            let readings: Vec<_> = (0..24 * 60).map(at).collect();
+            assert!(readings.is_sorted());
+            assert!(readings.windows(25).all(|day| (1..=440).contains(&(day[24] - day[0]))), "{}", card.plate);
+        }
+        let ways: std::collections::BTreeSet<_> = (0..60)
+            .map(|day| {
+                let at = |day: i64| fleet.cards[0].odometer_at(DateTime::from_timestamp(START_OF_2025 + day * DAY, 0).unwrap());
+                at(day + 1) - at(day)
+            })
+            .collect();
+        assert!(ways.len() > 10, "no two days alike: {ways:?}");
     }
 
     #[test]

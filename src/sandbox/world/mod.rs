@@ -2,6 +2,7 @@
 //!
 //! [`fleet`] says who buys where, [`catalog`] and [`prices`] what and for how much, [`rhythm`] how many sales an hour
 //! holds. [`card`], [`charging`] and [`session`] make one sale from its running number; [`life`] what becomes of it.
+//! [`planted`] puts cases of the rules of `fuel.finding` among them, [`places`] says where everything is.
 //! Nothing is drawn at the time of asking: the same seed answers the same bytes for the same world time.
 
 pub(crate) mod card;
@@ -10,6 +11,8 @@ pub(crate) mod charging;
 pub(crate) mod dice;
 pub(crate) mod fleet;
 pub(crate) mod life;
+pub mod places;
+pub mod planted;
 pub(crate) mod prices;
 pub(crate) mod rhythm;
 pub(crate) mod session;
@@ -27,6 +30,8 @@ use self::{
     charging::EvSale,
     dice::{Dice, tag},
     fleet::Fleet,
+    places::Place,
+    planted::{Plan, Planted, Sale, Vehicle},
     rhythm::Rhythm,
     session::Session,
 };
@@ -51,6 +56,9 @@ pub struct WorldOptions {
     pub contracts: usize,
     /// Whether records have real-life oddities.
     pub dirt: bool,
+    /// Cases of each rule of `fuel.finding` among the sales of `[from, to)`, and as many sales that lie just this side of its
+    /// border. With any, the other sales keep half a day between two of one vehicle.
+    pub planted: u32,
 }
 
 impl WorldOptions {
@@ -79,6 +87,7 @@ impl Default for WorldOptions {
             as_of: None,
             contracts: 3,
             dirt: true,
+            planted: 0,
         }
     }
 }
@@ -97,6 +106,8 @@ pub(crate) struct Store {
     pub hecone: Vec<Session>,
     /// Where a `HecOne` transaction stands in its list.
     pub by_id: HashMap<Uuid, usize>,
+    /// When a vehicle was last seen: by card, and by bonus card. Kept where cases are planted.
+    last: HashMap<(bool, usize), DateTime<Utc>>,
 }
 
 /// Both vendors' sales, and what a test has done to them.
@@ -105,6 +116,7 @@ pub struct World {
     pub(crate) options: WorldOptions,
     pub(crate) fleet: Fleet,
     rhythm: [Rhythm; 4],
+    plan: Option<Plan>,
     store: RwLock<Store>,
     hidden: RwLock<BTreeSet<(SourceKind, String)>>,
     withdrawn: RwLock<BTreeSet<String>>,
@@ -136,6 +148,7 @@ impl World {
             *largest += rest;
         }
         Self {
+            plan: Plan::new(&options),
             rhythm: totals.map(|total| Rhythm::new(options.from, options.to, total)),
             store: RwLock::new(Store { next_hour: rhythm::hour_of(options.from), ..Store::default() }),
             hidden: RwLock::default(),
@@ -144,6 +157,21 @@ impl World {
             fleet,
             options,
         }
+    }
+
+    /// The cases that are planted and published at a time, and what lies just beside them.
+    pub fn planted(&self, at: DateTime<Utc>) -> Vec<Planted> {
+        self.plan.map(|plan| plan.list(&self.fleet, self.time(at))).unwrap_or_default()
+    }
+
+    /// The vehicles, as their owner knows them.
+    pub fn vehicles(&self) -> Vec<Vehicle> {
+        planted::vehicles(self.options.seed, &self.fleet)
+    }
+
+    /// Where both vendors' sites are.
+    pub fn places(&self) -> Vec<Place> {
+        places::all(&self.fleet)
     }
 
     /// The world's time when the server's clock says `now`.
@@ -230,21 +258,72 @@ impl World {
 
     fn fill(&self, store: &mut Store, hour: i64) {
         let (seed, dirt, fleet) = (self.options.seed, self.options.dirt, &self.fleet);
-        for (index, at) in self.times(SourceKind::HecOne, hour) {
-            let session = session::sale(seed, fleet, index, at, dirt);
+        let mut sessions: Vec<_> = self
+            .times(SourceKind::HecOne, hour)
+            .into_iter()
+            .map(|(index, at)| session::sale(seed, fleet, index, at, dirt))
+            .collect();
+        let receipts = |source| {
+            let times = self.times(source, hour).into_iter();
+            times.map(|(index, at)| card::sale(seed, fleet, source, index, at, dirt)).collect::<Vec<_>>()
+        };
+        let mut cards = if fleet.cards.is_empty() { Vec::new() } else { receipts(SourceKind::AlexelaCard) };
+        let mut bonus = receipts(SourceKind::AlexelaBonus);
+        if let Some(plan) = &self.plan {
+            self.keep_apart(plan, &mut store.last, &mut sessions, &mut cards, &mut bonus);
+            for sale in plan.sales(fleet, rhythm::start_of(hour), rhythm::start_of(hour + 1)) {
+                match sale {
+                    Sale::Card(sale) => cards.push(sale),
+                    Sale::HecOne(session) => sessions.push(session),
+                }
+            }
+            sessions.sort_by_key(|session| session.occurred);
+            cards.sort_by_key(|sale| sale.occurred);
+        }
+        for session in sessions {
             store.by_id.insert(session.id, store.hecone.len());
             store.hecone.push(session);
         }
-        if !fleet.cards.is_empty() {
-            for (index, at) in self.times(SourceKind::AlexelaCard, hour) {
-                store.card.push(card::sale(seed, fleet, SourceKind::AlexelaCard, index, at, dirt));
-            }
-        }
-        for (index, at) in self.times(SourceKind::AlexelaBonus, hour) {
-            store.bonus.push(card::sale(seed, fleet, SourceKind::AlexelaBonus, index, at, dirt));
-        }
+        store.card.extend(cards);
+        store.bonus.extend(bonus);
         for (index, at) in self.times(SourceKind::AlexelaEv, hour) {
             store.ev.push(charging::sale(seed, fleet, index, at, dirt));
+        }
+    }
+
+    /// Gives a sale to another vehicle where its own has bought elsewhere within half a day, or is about a case.
+    fn keep_apart(
+        &self,
+        plan: &Plan,
+        last: &mut HashMap<(bool, usize), DateTime<Utc>>,
+        sessions: &mut [Session],
+        cards: &mut [CardSale],
+        bonus: &mut [CardSale],
+    ) {
+        let fleet = &self.fleet;
+        let mut another = |is_bonus: bool, card: usize, at: DateTime<Utc>| {
+            let all = if is_bonus { fleet.bonus.len() } else { fleet.cards.len() };
+            let is_free = |card: &usize| {
+                // Within one hour one vendor's sales are looked at after the other's.
+                last.get(&(is_bonus, *card)).is_none_or(|seen| (at - *seen).abs() >= planted::APART)
+                    && (is_bonus || !plan.reserves(fleet, *card, at))
+            };
+            let card = (card..all).chain(0..card).find(is_free).unwrap_or(card);
+            let seen = last.entry((is_bonus, card)).or_insert(at);
+            *seen = at.max(*seen);
+            card
+        };
+        for session in sessions {
+            if let Some(card) = &mut session.card {
+                *card = another(false, *card, session.occurred);
+                session.odometer = session.odometer.map(|_| fleet.cards[*card].odometer_at(session.occurred));
+            }
+        }
+        for (is_bonus, list, owners) in [(false, cards, &fleet.cards), (true, bonus, &fleet.bonus)] {
+            for sale in list {
+                sale.card = another(is_bonus, sale.card, sale.occurred);
+                sale.odometer = sale.odometer.map(|_| owners[sale.card].odometer_at(sale.occurred));
+            }
         }
     }
 }

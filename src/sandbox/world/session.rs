@@ -82,6 +82,8 @@ pub(crate) struct Session {
     pub mismatch: bool,
     /// What makes its record unreadable, and until when.
     pub garbage: Option<life::Garbage>,
+    /// Whether it is a case of a rule, and written without oddities.
+    pub planted: bool,
 }
 
 /// One article.
@@ -183,6 +185,9 @@ pub(crate) fn sale(seed: u64, fleet: &Fleet, index: u64, occurred: DateTime<Utc>
     let electric = articles.first().is_some_and(|a| a.product.kind == Kind::EvCharging);
     let charging = fleet::uuid(&mut dice);
     let instant = course.len() == 1 && course[0].1 == Stage::Completed;
+    let device = dice.below(place.devices.len());
+    let point = dice.below(place.points.len());
+    let card = dice.chance(7_500).then(|| dice.below(fleet.cards.len()));
     let methods = [&["fleet_card"][..], &["credit_card"], &["cash"], &["fleet_card", "cash"], &["app"]];
     Session {
         index,
@@ -190,19 +195,26 @@ pub(crate) fn sale(seed: u64, fleet: &Fleet, index: u64, occurred: DateTime<Utc>
         occurred,
         published,
         site,
-        device: dice.below(place.devices.len()),
-        point: dice.below(place.points.len()),
-        card: dice.chance(7_500).then(|| dice.below(fleet.cards.len())),
+        device,
+        point,
+        card,
         methods: methods[dice.below(methods.len())].to_vec(),
         terminal_number: dice.between(0, 99_999),
         charging: electric.then_some(charging),
-        odometer: dice.chance(4_500).then(|| dice.between(3_000, 420_000)),
+        // A roll more where it is typed, as ever: a seed's other rolls stay what they were. Without a card nobody types it.
+        odometer: dice
+            .chance(4_500)
+            .then(|| dice.next())
+            .and(card)
+            .and_then(|card| fleet.cards.get(card))
+            .map(|card| card.odometer_at(occurred)),
         corrected: life::sometimes(&mut dice, 100, published, 1, 200)
             .filter(|_| instant && articles.first().is_some_and(|a| a.slip == Slip::None)),
         mismatch: dice.chance(15) && dirt && instant && !returned,
         garbage: life::garbage(&mut dice, dirt && instant, published, false).filter(|g| g.fault != life::Fault::NoId),
         articles,
         course,
+        planted: false,
     }
 }
 
