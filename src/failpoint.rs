@@ -88,6 +88,8 @@ pub enum Bug {
     LoudLog,
     /// `tests/it/systemd.rs`: a pass that none of its deadlines ends.
     StuckPass,
+    /// `verify`: a line is taken for what its digest says, whatever its columns hold.
+    DigestTrusted,
 }
 
 /// Ends the process as SIGKILL does if this is the point, and the time, at which it should.

@@ -6,7 +6,7 @@ use fuelsync::failpoint::Bug;
 
 use crate::{
     Measured, Run, bomb, clock, commit_lost, faults, hang, kill, leaks, pages, replay, replicas, takeover, term,
-    truncate,
+    truncate, verify,
 };
 
 /// A measurement under way.
@@ -148,5 +148,14 @@ pub(crate) const FIGURES: &[Figure] = &[
         full: 400,
         bug: Bug::LoudLog,
         measure: |run| Box::pin(leaks::measure(run)),
+    },
+    Figure {
+        name: "verify",
+        goal: "verify and prove: 0 false alarms on a good warehouse; one line altered, one deleted, one invented by hand at each source are each named, and nothing else is",
+        unit: "rows",
+        small: 4_000,
+        full: 1_000_000,
+        bug: Bug::DigestTrusted,
+        measure: |run| Box::pin(verify::measure(run)),
     },
 ];

@@ -41,6 +41,7 @@ mod replicas;
 mod takeover;
 mod term;
 mod truncate;
+mod verify;
 mod wired;
 mod yard;
 
