@@ -255,6 +255,7 @@ pub struct ProveArgs {
 #[derive(Debug, Clone, Subcommand)]
 pub enum InvoicesCommand {
     /// Compare a supplier's invoice with the rows that carry its number
+    #[command(after_help = "Exit code 6 when they do not agree to the cent; what differs is said line by line.")]
     Match(InvoicesMatchArgs),
 }
 

@@ -57,7 +57,7 @@ impl Exit {
             Self::SomeStreams => "some streams failed; what the others read is committed",
             Self::Database => "the database cannot be reached or refuses",
             Self::Credentials => "every account's credentials are refused",
-            Self::Found => "check, verify, prove or migrate --check found something",
+            Self::Found => "check, verify, prove, invoices match or migrate --check found something",
             Self::Interrupted => "stopped by SIGINT before the work was done; nothing half-written",
             Self::Terminated => "stopped by SIGTERM before the work was done; nothing half-written",
         }

@@ -110,11 +110,16 @@ pub enum Command {
     /// it cannot be reached, nothing is shown (exit 4).
     Preview(PreviewArgs),
     /// Read a stretch again and compare it with the warehouse, row by row
+    #[command(after_help = "Exit code 6 when a row differs; each is named.")]
     Verify(VerifyArgs),
     /// Look after the records that could not be normalised
     #[command(subcommand, arg_required_else_help = true)]
     Quarantine(QuarantineCommand),
     /// Make the completeness certificate of a month, and say what has changed since the last one
+    #[command(
+        after_help = "Exit code 6 when a row is not what was written: altered, deleted or invented by hand. A month that is \
+                      not complete yet is said, and is no such finding."
+    )]
     Prove(ProveArgs),
     /// Compare invoices with the warehouse
     #[command(subcommand, arg_required_else_help = true)]
@@ -175,7 +180,7 @@ Exit codes:
     3  some streams failed; what the others read is committed
     4  the database cannot be reached or refuses
     5  every account's credentials are refused
-    6  check, verify, prove or migrate --check found something
+    6  check, verify, prove, invoices match or migrate --check found something
   130  stopped by SIGINT before the work was done; nothing half-written
   143  stopped by SIGTERM before the work was done; nothing half-written";
 

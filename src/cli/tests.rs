@@ -165,8 +165,24 @@ fn help_reads_well() {
     insta::assert_snapshot!("help", command.render_help());
     insta::assert_snapshot!("help_long", command.render_long_help());
     command.build();
-    for name in ["demo", "sync", "backfill", "check", "preview", "quarantine", "forget", "sandbox", "config"] {
+    for name in [
+        "demo",
+        "sync",
+        "backfill",
+        "check",
+        "preview",
+        "verify",
+        "quarantine",
+        "prove",
+        "forget",
+        "remap",
+        "sandbox",
+        "config",
+    ] {
         let command = command.find_subcommand_mut(name).expect(name);
         insta::assert_snapshot!(format!("help_{name}"), command.render_help());
     }
+    let invoices = command.find_subcommand_mut("invoices").expect("invoices");
+    let matching = invoices.find_subcommand_mut("match").expect("match");
+    insta::assert_snapshot!("help_invoices_match", matching.render_help());
 }

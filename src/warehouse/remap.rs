@@ -19,7 +19,7 @@ use super::{
     },
     remade::{self, Remade, RemadeRecord},
     statement,
-    stored::{self, Stored, StoredLine, Wanted},
+    stored::{self, Chosen, Stored, StoredLine, Wanted},
 };
 use crate::{
     domain::{Flag, Line, Outcome, Partition, SourceKind, StreamId},
@@ -159,14 +159,11 @@ impl Warehouse {
     }
 }
 
-/// An account's transactions.
-type Found = Vec<((SourceKind, String), Vec<String>)>;
-
 async fn candidates(
     tx: &mut Tx,
     remap: &Remap<'_>,
     behind: &TransactionKey,
-) -> Result<(Found, Option<TransactionKey>), WarehouseError> {
+) -> Result<(Chosen, Option<TransactionKey>), WarehouseError> {
     let [source, account, id] = &behind.0;
     let rows = statement::query(include_str!("sql/remap_candidates.sql"))
         .bind(source)
@@ -177,20 +174,13 @@ async fn candidates(
         .bind(TOGETHER)
         .fetch_all(&mut **tx)
         .await?;
-    let (mut found, mut last): (Found, _) = (Vec::new(), None);
+    let (mut chosen, mut last) = (Chosen::default(), None);
     for row in rows {
         let key: [String; 3] = [row.try_get(0)?, row.try_get(1)?, row.try_get(2)?];
-        // A source that only a later version knows is left to it.
-        if let Ok(source) = key[0].parse::<SourceKind>() {
-            let account = (source, key[1].clone());
-            match found.last_mut() {
-                Some((of, ids)) if *of == account => ids.push(key[2].clone()),
-                Some(_) | None => found.push((account, vec![key[2].clone()])),
-            }
-        }
+        chosen.add(&key[0], &key[1], &key[2]);
         last = Some(TransactionKey(key));
     }
-    Ok((found, last))
+    Ok((chosen, last))
 }
 
 /// A stored transaction by today's rules, and the times that its lines had before; none where nothing of it is to be

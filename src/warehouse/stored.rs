@@ -17,6 +17,34 @@ pub(super) struct Wanted<'a> {
     pub(super) locked: bool,
 }
 
+/// Transactions to be looked at, account by account, each once.
+#[derive(Debug, Default)]
+pub(super) struct Chosen(Vec<((SourceKind, String), Vec<String>)>);
+
+impl Chosen {
+    /// One more, behind the others in the order of the key. A source that only a later version knows is left to it.
+    pub(super) fn add(&mut self, source: &str, account: &str, id: &str) {
+        let Ok(source) = source.parse::<SourceKind>() else { return };
+        match self.0.last_mut() {
+            Some(((kind, name), ids)) if *kind == source && name == account => {
+                if ids.last().is_none_or(|last| last != id) {
+                    ids.push(id.to_owned());
+                }
+            }
+            Some(_) | None => self.0.push(((source, account.to_owned()), vec![id.to_owned()])),
+        }
+    }
+}
+
+impl IntoIterator for Chosen {
+    type Item = ((SourceKind, String), Vec<String>);
+    type IntoIter = std::vec::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
 /// A transaction of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stored {

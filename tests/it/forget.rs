@@ -292,6 +292,34 @@ async fn what_was_read_before_somebody_was_forgotten_is_not_written() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_text_says_what_was_done() {
+    let fleet = Fleet::new(400, |_| {}).await;
+    fleet.pass().await;
+    let most = strings(&fleet, MOST).await;
+    let value = |kind: &str| {
+        let of_kind = most.iter().find(|person| person.starts_with(kind)).unwrap();
+        of_kind.split('|').nth(2).unwrap().to_owned()
+    };
+    let (driver, plate) = (value("alexela_card|--driver"), value("hecone|--plate"));
+    fill_in(&fleet, "--plate", &plate).await;
+    let text = sandbox::configuration(&fleet.sandbox, fleet.database.url(), start());
+    let rules = "[privacy]\ndriver_name = \"keep\"\n";
+    let mut said = String::new();
+    for args in [
+        &["--driver", &driver, "--dry-run"][..],
+        &["--driver", &driver],
+        &["--driver", &driver],
+        &["--plate", &plate],
+        &["--card", "7033010000000000", "--dry-run"],
+    ] {
+        let forget = Fuelsync::new(["forget"].iter().chain(args).copied()).config(&format!("{text}\n{rules}"));
+        said.push_str(&forget.run().await.ended_with(0).stdout);
+    }
+    assert!(!said.contains(&driver) && !said.contains(&plate), "{said}");
+    insta::assert_snapshot!(said);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_role_that_may_do_half_of_it_does_nothing() {
     let fleet = Fleet::new(100, |_| {}).await;
     fleet.pass().await;

@@ -79,6 +79,7 @@ async fn an_invoice_is_matched_to_the_cent() {
     assert_eq!(counts, [1, 1, 1, 1], "{found}");
     let said = call(&fleet, &of(&other), &["--source", "alexela_card"]).run().await.ended_with(6).stdout;
     assert!(said.contains("missing here, line 4") && said.contains("price differs, line 2"), "{said}");
+    insta::assert_snapshot!(said);
 
     let total: String = sqlx::query_scalar("SELECT sum(gross_amount)::text FROM fuel.transaction WHERE invoice_no = $1 AND missing_since IS NULL AND state NOT IN ('cancelled', 'declined', 'error')")
         .bind(&number)

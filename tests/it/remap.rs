@@ -142,6 +142,7 @@ async fn the_command_shows_what_would_change_and_then_changes_it() {
     assert!(tried["columns"]["driver_name"]["lines"].as_u64() > Some(0), "{tried}");
     let said = call(&["--dry-run", "--source", "alexela_card"]).run().await.ended_with(0).stdout;
     assert!(said.contains("Nothing was written.") && said.contains("driver_name"), "{said}");
+    insta::assert_snapshot!(said);
     let done = call(&["--json"]).run().await.ended_with(0).json();
     assert_eq!((&done["changed"], &done["dry_run"]), (&tried["changed"], &false.into()), "{done}");
     let again = call(&["--json"]).run().await.ended_with(0).json();

@@ -110,7 +110,7 @@ async fn another_key_is_told_from_what_is_stored_and_comes_as_a_version() {
         "SELECT count(*), count(*) FILTER (WHERE v.single), count(*) FILTER (WHERE v.single AND v.operation = 'change' \
              AND v.version = t.version - 1 AND v.changed_columns && ARRAY['driver_name', 'license_plate', 'raw'] \
              AND v.changed_columns <@ ARRAY['driver_name', 'license_plate', 'raw'] \
-             AND (v.row_before->>'driver_name') IS DISTINCT FROM t.driver_name = ('driver_name' = ANY (v.changed_columns)) \
+             AND ((v.row_before->>'driver_name') IS DISTINCT FROM t.driver_name) = ('driver_name' = ANY (v.changed_columns)) \
              AND coalesce(v.row_before->>'driver_name', v.row_before->>'license_plate', $1 || ':' || repeat('0', 64)) \
                  ~ ('^(' || $1 || ':)?[0-9a-f]{64}$')) \
          FROM (SELECT *, NOT EXISTS (SELECT FROM fuel.transaction o WHERE (o.source, o.account, o.source_transaction_id) = \
@@ -127,7 +127,7 @@ async fn another_key_is_told_from_what_is_stored_and_comes_as_a_version() {
     assert_eq!((counts.inserted, counts.updated, counts.missing), (0, 0, 0), "{counts:?}");
 }
 
-const SUMS: &str = "SELECT count(*), concat_ws(' ', sum(quantity), sum(gross_amount), count(driver_name), count(DISTINCT driver_name)) \
+const SUMS: &str = "SELECT count(*), concat_ws(' ', sum(quantity), sum(gross_amount), count(driver_name), count(license_plate)) \
     FROM fuel.transaction";
 const HASHED: &str = "SELECT count(*) FROM fuel.transaction WHERE coalesce(driver_name, license_plate) IS NOT NULL";
 
@@ -153,7 +153,7 @@ async fn who_is_forgotten_is_found_by_each_key_and_told_of_the_others() {
     assert!(done["hashed_by_others"][0]["values"].as_u64() > Some(0) && done["hashed_by_others"][1].is_null(), "{done}");
     assert_eq!(traces(&fleet.pool, &new).await, Vec::<String>::new());
     let left = traces(&fleet.pool, &old).await;
-    assert!(left.len() == 1 && left[0].starts_with("transaction_version.row_before"), "that is why it says so: {left:?}");
+    assert!(left.iter().any(|at| at.starts_with("transaction_version.row_before")), "that is why it says so: {left:?}");
 
     let done = said(&fleet, FIRST, &["forget", "--json", "--driver", &driver]).await;
     assert!(done["versions"].as_u64() > Some(0), "{done}");

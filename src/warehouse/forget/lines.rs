@@ -5,7 +5,7 @@ use sqlx::Row as _;
 
 use super::{Batched, Normalizers, Purge, Touched};
 use crate::{
-    domain::{Flag, Line, Outcome, Partition, SourceKind, StreamId},
+    domain::{Flag, Line, Outcome, Partition, StreamId},
     privacy::{Class, Persons},
     source::Normalizer,
     warehouse::{
@@ -16,7 +16,7 @@ use crate::{
         },
         remade::{self, Remade, RemadeRecord},
         statement,
-        stored::{self, Stored, TEXTS, Wanted},
+        stored::{self, Chosen, Stored, TEXTS, Wanted},
     },
 };
 
@@ -64,14 +64,12 @@ impl Warehouse {
     }
 }
 
-/// An account's transactions in which something may be found.
-type Found = Vec<((SourceKind, String), Vec<String>)>;
-
+/// The transactions in which something may be found, and the last record that was looked at.
 async fn candidates(
     tx: &mut Tx,
     purge: &Purge<'_>,
     behind: &RecordKey,
-) -> Result<(Found, Option<RecordKey>), WarehouseError> {
+) -> Result<(Chosen, Option<RecordKey>), WarehouseError> {
     let [source, account, id, line_id] = &behind.0;
     let rows = statement::query(include_str!("../sql/forget_candidates.sql"))
         .bind(source)
@@ -82,26 +80,15 @@ async fn candidates(
         .bind(purge.pattern)
         .fetch_all(&mut **tx)
         .await?;
-    let (mut found, mut last): (Found, _) = (Vec::new(), None);
+    let (mut chosen, mut last) = (Chosen::default(), None);
     for row in rows {
         let key: [String; 4] = [row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?];
-        // A source that only a later version knows is left to it.
-        if row.try_get(4)?
-            && let Ok(source) = key[0].parse::<SourceKind>()
-        {
-            let account = (source, key[1].clone());
-            match found.last_mut() {
-                Some((of, ids)) if *of == account => {
-                    if ids.last() != Some(&key[2]) {
-                        ids.push(key[2].clone());
-                    }
-                }
-                Some(_) | None => found.push((account, vec![key[2].clone()])),
-            }
+        if row.try_get(4)? {
+            chosen.add(&key[0], &key[1], &key[2]);
         }
         last = Some(RecordKey(key));
     }
-    Ok((found, last))
+    Ok((chosen, last))
 }
 
 /// A transaction out of which something was taken: so many lines and records of it.
