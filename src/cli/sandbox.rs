@@ -44,7 +44,8 @@ pub(super) async fn run(args: SandboxArgs, global: &Global) -> Result<Exit, Fail
     if global.json {
         let world = sandbox.world();
         let planted = world.planted(SystemClock.now());
-        let (vehicles, sites) = if planted.is_empty() { Default::default() } else { (world.vehicles(), world.places()) };
+        let (vehicles, sites) =
+            if planted.is_empty() { (Vec::new(), Vec::new()) } else { (world.vehicles(), world.places()) };
         let (hecone, alexela) = (sandbox.hecone_url(), sandbox.alexela_url());
         output::json(&Said { hecone, alexela, configuration, planted, vehicles, sites })?;
     } else {

@@ -56,7 +56,8 @@ impl fmt::Debug for HashKey {
 
 /// Whether a value is a hash already, by whatever key.
 pub(super) fn is_hash(value: &str) -> bool {
-    let is_of = |text: &str, digits| text.len() == digits && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let is_of =
+        |text: &str, digits| text.len() == digits && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     match value.split_once(':') {
         Some((id, digits)) => is_of(id, ID_DIGITS) && is_of(digits, DIGITS),
         None => is_of(value, DIGITS),

@@ -32,7 +32,11 @@ use tokio_util::sync::CancellationToken;
 pub use configuration::configuration;
 pub use listing::{Listed, listing};
 pub use options::{AlexelaOptions, HecOneOptions, Links, Options};
-pub use world::{World, WorldOptions, places::Place, planted::{FindingRule, Planted, Vehicle}};
+pub use world::{
+    World, WorldOptions,
+    places::Place,
+    planted::{FindingRule, Planted, Vehicle},
+};
 
 use self::{faults::Faults, requests::Requests, server::Server};
 

@@ -128,7 +128,11 @@ async fn after_a_full_reread_there_is_no_trace_of_anyone_forgotten() {
     assert!(versions > 0, "some had earlier images");
     assert_eq!(strings(&fleet, SUMS).await, before, "every amount is there");
     // What the user filled in is there, but for who is forgotten; a row that told nothing else is gone.
-    let vehicles = strings(&fleet, "SELECT concat_ws('|', name, vehicle_no, tank_l, license_plate, card_number) FROM fuel.vehicle").await;
+    let vehicles = strings(
+        &fleet,
+        "SELECT concat_ws('|', name, vehicle_no, tank_l, license_plate, card_number) FROM fuel.vehicle",
+    )
+    .await;
     assert_eq!(vehicles.len(), persons.len(), "{vehicles:?}");
     assert!(vehicles.iter().all(|left| left.starts_with("van of|V-") && left.ends_with("|70.0000")), "{vehicles:?}");
     sqlx::query("DELETE FROM fuel.quarantine WHERE field = 'by hand'").execute(&fleet.pool).await.unwrap();

@@ -65,10 +65,13 @@ async fn each_rule_finds_what_is_planted_for_it_and_little_else() {
     .unwrap()
     .into_iter()
     .collect();
-    let lines: i64 = sqlx::query_scalar("SELECT count(*) FROM fuel.transaction").fetch_one(&mut *connection).await.unwrap();
+    let lines: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM fuel.transaction").fetch_one(&mut *connection).await.unwrap();
 
     let planted = fleet.sandbox.world().planted(fleet.first_read);
-    let mut table = format!("{lines} lines\n| rule | planted | beside it | found | right | precision | recall |\n|---|---|---|---|---|---|---|\n");
+    let mut table = format!(
+        "{lines} lines\n| rule | planted | beside it | found | right | precision | recall |\n|---|---|---|---|---|---|---|\n"
+    );
     let mut faults = Vec::new();
     for rule in FindingRule::ALL {
         let of_rule = |is_case: bool| {

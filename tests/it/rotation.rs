@@ -57,7 +57,8 @@ async fn said(fleet: &Fleet, key: &str, args: &[&str]) -> Value {
 fn a_driver(fleet: &Fleet) -> String {
     let mut names = BTreeMap::<String, usize>::new();
     for row in fleet.sandbox.world().truth(fleet.first_read, &fleet.scope()) {
-        let value = |name: &str| row.columns.iter().find(|(column, _)| *column == name).and_then(|(_, value)| value.clone());
+        let value =
+            |name: &str| row.columns.iter().find(|(column, _)| *column == name).and_then(|(_, value)| value.clone());
         if value("source").as_deref() == Some("alexela_card") {
             *names.entry(value("driver_name").unwrap_or_default()).or_default() += 1;
         }
@@ -122,7 +123,10 @@ async fn another_key_is_told_from_what_is_stored_and_comes_as_a_version() {
     .await
     .unwrap();
     assert_eq!(i64::try_from(counts.updated).unwrap(), images, "each has kept its image");
-    assert!(single > 300 && single == ordinary, "{ordinary} of {single} are a change of these columns, with the old hash before");
+    assert!(
+        single > 300 && single == ordinary,
+        "{ordinary} of {single} are a change of these columns, with the old hash before"
+    );
     let counts = read_again(&fleet).await;
     assert_eq!((counts.inserted, counts.updated, counts.missing), (0, 0, 0), "{counts:?}");
 }
@@ -150,7 +154,10 @@ async fn who_is_forgotten_is_found_by_each_key_and_told_of_the_others() {
     assert!(done["lines"].as_u64() > Some(0), "{done}");
     let first_id = first.hash_key().unwrap().id();
     assert_eq!(done["hashed_by_others"][0]["key_id"], first_id, "{done}");
-    assert!(done["hashed_by_others"][0]["values"].as_u64() > Some(0) && done["hashed_by_others"][1].is_null(), "{done}");
+    assert!(
+        done["hashed_by_others"][0]["values"].as_u64() > Some(0) && done["hashed_by_others"][1].is_null(),
+        "{done}"
+    );
     assert_eq!(traces(&fleet.pool, &new).await, Vec::<String>::new());
     let left = traces(&fleet.pool, &old).await;
     assert!(left.iter().any(|at| at.starts_with("transaction_version.row_before")), "that is why it says so: {left:?}");

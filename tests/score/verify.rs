@@ -44,7 +44,8 @@ pub(crate) async fn measure(run: Run) -> Measured {
     let begun = now();
     let loaded = fleet.pass().await;
     let load = begun.elapsed();
-    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM fuel.transaction").fetch_one(&fleet.pool).await.expect("rows");
+    let rows: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM fuel.transaction").fetch_one(&fleet.pool).await.expect("rows");
     sqlx::query("ANALYZE").execute(&fleet.pool).await.expect("statistics");
     measured
         .note("rows", rows)
@@ -133,7 +134,9 @@ async fn proved(fleet: &Fleet) -> Vec<Certificate> {
         present: fleet.clock.now(),
     };
     let mut certificates = Vec::new();
-    for (from, to) in [("2026-09-01T00:00:00Z", "2026-10-01T00:00:00Z"), ("2026-10-01T00:00:00Z", "2026-11-01T00:00:00Z")] {
+    for (from, to) in
+        [("2026-09-01T00:00:00Z", "2026-10-01T00:00:00Z"), ("2026-10-01T00:00:00Z", "2026-11-01T00:00:00Z")]
+    {
         let month = Window::new(from.parse().expect("a time"), to.parse().expect("a time")).expect("a month");
         certificates.push(Box::pin(prove.run(month, &CancellationToken::new())).await.expect("a certificate"));
     }
@@ -170,8 +173,20 @@ async fn by_hand(fleet: &Fleet, seed: u64) -> Named {
     };
     let mut done = Named::new();
     for (how, sql) in [
-        ("altered", format!("{} UPDATE fuel.transaction t SET quantity = t.quantity + 0.01 FROM one WHERE {KEY} RETURNING t.source, t.source_transaction_id", one("a"))),
-        ("deleted", format!("{} DELETE FROM fuel.transaction t USING one WHERE {KEY} RETURNING t.source, t.source_transaction_id", one("d"))),
+        (
+            "altered",
+            format!(
+                "{} UPDATE fuel.transaction t SET quantity = t.quantity + 0.01 FROM one WHERE {KEY} RETURNING t.source, t.source_transaction_id",
+                one("a")
+            ),
+        ),
+        (
+            "deleted",
+            format!(
+                "{} DELETE FROM fuel.transaction t USING one WHERE {KEY} RETURNING t.source, t.source_transaction_id",
+                one("d")
+            ),
+        ),
         (
             "invented",
             format!(

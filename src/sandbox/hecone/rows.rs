@@ -206,8 +206,7 @@ pub(crate) fn hecone_row(world: &World, session: &Session, at: DateTime<Utc>, tr
     let mut tokens = Vec::with_capacity(figures.len());
     let mut lines = Vec::new();
     for (index, figure) in figures.iter().enumerate() {
-        let article_dirt =
-            Dirt::new(dirty, &[world.options.seed, tag("article"), session.index, index as u64]);
+        let article_dirt = Dirt::new(dirty, &[world.options.seed, tag("article"), session.index, index as u64]);
         let part = article(session, index, figure, article_state(session, stage), article_dirt, truth, fault);
         tokens.push(styled(&part.fields, if style == Style::Camel { style } else { Style::Flat }));
         if let (Some(whole), Some(own)) = (&row.columns, part.columns) {

@@ -262,7 +262,9 @@ mod tests {
         }
         let ways: std::collections::BTreeSet<_> = (0..60)
             .map(|day| {
-                let at = |day: i64| fleet.cards[0].odometer_at(DateTime::from_timestamp(START_OF_2025 + day * DAY, 0).unwrap());
+                let at = |day: i64| {
+                    fleet.cards[0].odometer_at(DateTime::from_timestamp(START_OF_2025 + day * DAY, 0).unwrap())
+                };
                 at(day + 1) - at(day)
             })
             .collect();

@@ -72,7 +72,8 @@ pub(crate) fn metres((latitude_a, longitude_a): (i64, i64), (latitude_b, longitu
 
 /// Every site and station.
 pub(super) fn all(fleet: &Fleet) -> Vec<Place> {
-    let sites = fleet.sites.iter().enumerate().map(|(index, site)| (site.id.to_string(), site.name.clone(), of_site(index)));
+    let sites =
+        fleet.sites.iter().enumerate().map(|(index, site)| (site.id.to_string(), site.name.clone(), of_site(index)));
     let stations = fleet
         .stations
         .iter()

@@ -32,7 +32,8 @@ impl Warehouse {
     /// What the role may not do that forgetting needs: each right, as it is granted.
     pub async fn missing_to_forget(&self) -> Result<Vec<String>, WarehouseError> {
         self.short(|mut tx| async move {
-            let missing: Vec<String> = statement::query_scalar(include_str!("../sql/missing_to_forget.sql")).fetch_all(&mut *tx).await?;
+            let missing: Vec<String> =
+                statement::query_scalar(include_str!("../sql/missing_to_forget.sql")).fetch_all(&mut *tx).await?;
             tx.commit().await?;
             Ok(missing)
         })
@@ -162,9 +163,14 @@ mod tests {
 
     #[test]
     fn a_vehicle_loses_what_tells_the_person_and_keeps_all_else() {
-        let persons = [(Person::Plate, "123 ABC"), (Person::Driver, "Õnne Tamm"), (Person::Driver, "Olga"), (Person::Card, "70771234")]
-            .into_iter()
-            .fold(Persons::new(1, b"key", []), |persons, (person, value)| persons.and(person, value));
+        let persons = [
+            (Person::Plate, "123 ABC"),
+            (Person::Driver, "Õnne Tamm"),
+            (Person::Driver, "Olga"),
+            (Person::Card, "70771234"),
+        ]
+        .into_iter()
+        .fold(Persons::new(1, b"key", []), |persons, (person, value)| persons.and(person, value));
         for (is, left) in [
             (["van 7", "123.abc", "7", "70771234"], ["van 7", "", "7", ""]),
             (["Õnne Tamm's van", "999 XYZ", "", ""], ["'s van", "999 XYZ", "", ""]),
@@ -174,7 +180,11 @@ mod tests {
         ] {
             let left = vehicle(left);
             assert_eq!(vehicle(is).without(&persons), left);
-            assert_eq!(left.is_told(), is[1..].iter().any(|value| !value.is_empty()) && left != Vehicle::default(), "{left:?}");
+            assert_eq!(
+                left.is_told(),
+                is[1..].iter().any(|value| !value.is_empty()) && left != Vehicle::default(),
+                "{left:?}"
+            );
         }
     }
 }

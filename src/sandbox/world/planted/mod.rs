@@ -10,10 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use super::{WorldOptions, card::CardSale, fleet::Fleet, session::Session};
-use crate::{
-    domain::SourceKind,
-    sandbox::alexela::rows::card_id,
-};
+use crate::{domain::SourceKind, sandbox::alexela::rows::card_id};
 
 /// A rule of `fuel.finding`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -162,7 +159,7 @@ impl Plan {
         Slot {
             number: count,
             rule: FindingRule::ALL[place],
-            is_case: round % 2 == 0,
+            is_case: round.is_multiple_of(2),
             turn: round / 2,
             at: self.first + TimeDelta::seconds(self.step.num_seconds() * number),
         }
