@@ -66,7 +66,7 @@ const MOST: &str = "SELECT DISTINCT ON (t.source, p.kind) concat_ws('|', t.sourc
     FROM fuel.transaction t CROSS JOIN LATERAL (VALUES ('--card', t.card_number), ('--driver', t.driver_name), \
         ('--plate', t.license_plate)) AS p (kind, value) \
     WHERE p.value IS NOT NULL AND octet_length(p.value) > 5 GROUP BY t.source, p.kind, p.value \
-    ORDER BY t.source, p.kind, sum(t.version - 1) DESC, count(*) DESC";
+    ORDER BY t.source, p.kind, sum(t.version - 1) DESC, count(*) DESC, p.value";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_full_reread_there_is_no_trace_of_anyone_forgotten() {
