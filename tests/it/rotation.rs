@@ -57,8 +57,7 @@ async fn said(fleet: &Fleet, key: &str, args: &[&str]) -> Value {
 fn a_driver(fleet: &Fleet) -> String {
     let mut names = BTreeMap::<String, usize>::new();
     for row in fleet.sandbox.world().truth(fleet.first_read, &fleet.scope()) {
-        let value =
-            |name: &str| row.columns.iter().find(|(column, _)| *column == name).and_then(|(_, value)| value.clone());
+        let value = |name: &str| row.columns.get(name).cloned().flatten();
         if value("source").as_deref() == Some("alexela_card") {
             *names.entry(value("driver_name").unwrap_or_default()).or_default() += 1;
         }
