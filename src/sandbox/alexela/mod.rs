@@ -18,7 +18,10 @@ use super::{
     faults,
     row::object,
     server::{Call, Server, json},
-    world::{between, card::CardSale},
+    world::{
+        between,
+        card::{CardSale, card_id},
+    },
 };
 use crate::domain::SourceKind;
 
@@ -161,7 +164,7 @@ fn receipts(
         let list = if source == SourceKind::AlexelaBonus { &store.bonus } else { &store.card };
         let mut rows = Rows::new(call.rows);
         for sale in between(list, |s| s.occurred, stretch.from, stretch.to) {
-            if sale.visible(at) && may(sale) && !world.is_hidden(source, || rows::card_id(source, sale.index)) {
+            if sale.visible(at) && may(sale) && !world.is_hidden(source, || card_id(source, sale.index)) {
                 for line in 0..sale.lines.len() {
                     rows.push(&rows::card_row(world, source, sale, line, at, false).row.json());
                 }

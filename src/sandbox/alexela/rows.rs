@@ -9,7 +9,7 @@ use crate::{
         row::{Row, masked, shown},
         world::{
             World,
-            card::{CardSale, Slip},
+            card::{CardSale, Slip, card_id},
             charging::EvSale,
             dice::tag,
             life::Fault,
@@ -34,12 +34,6 @@ pub(crate) struct AlexelaRow {
 const TOO_LARGE: [&str; 3] = ["123456789012345678", "1e15", "\"100000000000000.5\""];
 /// Times that are none.
 const NO_TIMES: [&str; 4] = ["\"yesterday\"", "\"2026-13-45T99:00:00Z\"", "\"n/a\"", "true"];
-
-/// The vendor's number of a card transaction.
-pub(crate) fn card_id(source: SourceKind, index: u64) -> String {
-    let base = if source == SourceKind::AlexelaBonus { 810_000_000 } else { 7_100_000_000_u64 };
-    (base + index).to_string()
-}
 
 /// The vendor's number of a charging session.
 pub(crate) fn ev_id(index: u64) -> String {

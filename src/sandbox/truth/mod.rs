@@ -11,7 +11,7 @@ use super::{
     alexela::rows::{AlexelaRow, card_row, ev_row},
     hecone::rows::hecone_row,
     row::Columns,
-    world::World,
+    world::{World, card::card_id},
 };
 use crate::domain::{Flag, SourceKind};
 
@@ -250,7 +250,7 @@ impl World {
     ) {
         for (source, sales) in [(SourceKind::AlexelaCard, &store.card), (SourceKind::AlexelaBonus, &store.bonus)] {
             for sale in sales.iter().filter(|s| s.occurred >= start && s.visible(now)) {
-                if self.is_hidden(source, || super::alexela::rows::card_id(source, sale.index)) {
+                if self.is_hidden(source, || card_id(source, sale.index)) {
                     continue;
                 }
                 let partition = match source {

@@ -83,6 +83,12 @@ pub(crate) struct Invoice {
     pub issued: DateTime<Utc>,
 }
 
+/// The vendor's number of a card transaction.
+pub(crate) fn card_id(source: SourceKind, index: u64) -> String {
+    let base = if source == SourceKind::AlexelaBonus { 810_000_000 } else { 7_100_000_000_u64 };
+    (base + index).to_string()
+}
+
 fn weighted(dice: &mut Dice, products: &'static [Product]) -> &'static Product {
     let mut left = dice.between(0, products.iter().map(|p| p.weight).sum::<i64>() - 1);
     products

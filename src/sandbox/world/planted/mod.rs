@@ -9,8 +9,13 @@ mod cases;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use super::{WorldOptions, card::CardSale, fleet::Fleet, session::Session};
-use crate::{domain::SourceKind, sandbox::alexela::rows::card_id};
+use super::{
+    WorldOptions,
+    card::{CardSale, card_id},
+    fleet::Fleet,
+    session::Session,
+};
+use crate::domain::SourceKind;
 
 /// A rule of `fuel.finding`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
