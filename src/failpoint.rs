@@ -90,6 +90,8 @@ pub enum Bug {
     StuckPass,
     /// `verify`: a line is taken for what its digest says, whatever its columns hold.
     DigestTrusted,
+    /// `changes`: a writer does not announce the number behind which its own come.
+    NotAnnounced,
 }
 
 /// Ends the process as SIGKILL does if this is the point, and the time, at which it should.

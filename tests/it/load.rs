@@ -155,7 +155,7 @@ impl Stage {
         .unwrap()
     }
 
-    async fn versions(&self) -> Vec<(String, String, i32, String, Vec<String>)> {
+    pub(crate) async fn versions(&self) -> Vec<(String, String, i32, String, Vec<String>)> {
         sqlx::query_as("SELECT source_transaction_id, line_id, version, operation, changed_columns FROM fuel.transaction_version ORDER BY version_id")
             .fetch_all(&self.pool)
             .await

@@ -28,6 +28,7 @@ use serde_json::{Map, Value};
 mod support;
 
 mod bomb;
+mod changes;
 mod clock;
 mod commit_lost;
 mod faults;
