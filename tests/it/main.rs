@@ -36,6 +36,8 @@ mod meeting;
 #[cfg(test)]
 mod metrics;
 #[cfg(test)]
+mod migrations;
+#[cfg(test)]
 mod page;
 #[cfg(test)]
 mod page_queries;
