@@ -276,6 +276,18 @@ async fn a_sale_that_moved_to_another_window_is_changed_there_and_not_doubled() 
 }
 
 #[tokio::test]
+async fn a_sale_that_went_to_another_contract_names_its_stream_among_what_changed() {
+    let stage = Stage::new(SourceKind::AlexelaCard).await;
+    stage.load(vec![record("1", vec![line("d", 1, 10)])]).await.unwrap();
+    let moved = Line { contract_no: Some("2".into()), ..line("d", 1, 10) };
+    let other = StreamId::new(SourceKind::AlexelaCard, "fleet", Partition::contract("2"));
+    stage.load_into(other, vec![record("1", vec![moved])]).await;
+    let change = ("1".into(), "d".into(), 1, "change".into(), vec!["contract_no".into(), "partition".into()]);
+    assert_eq!(stage.versions().await, [change]);
+    assert_eq!(stage.scalar("SELECT count(*) FROM fuel.transaction WHERE partition = '2'").await, 1);
+}
+
+#[tokio::test]
 async fn a_transaction_that_moved_to_another_window_leaves_no_line_behind() {
     let stage = Stage::new(SourceKind::HecOne).await;
     stage.load(vec![record("t", vec![line("a", 1, 5), line("b", 1, 6)])]).await.unwrap();
@@ -417,7 +429,10 @@ async fn a_reader_of_changes_waits_for_a_writer_that_drew_its_numbers_first() {
 impl Stage {
     /// Writes rows of another stream, which no lock of this one holds up.
     async fn load_other(&self, records: Vec<Record>) {
-        let stream = StreamId::new(SourceKind::AlexelaBonus, "fleet", Partition::whole());
+        self.load_into(StreamId::new(SourceKind::AlexelaBonus, "fleet", Partition::whole()), records).await;
+    }
+
+    async fn load_into(&self, stream: StreamId, records: Vec<Record>) {
         let Taken::Ours { lease, .. } = self.warehouse.take_lease(&stream, "test", LASTING).await.unwrap() else {
             panic!("held")
         };

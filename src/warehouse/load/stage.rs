@@ -223,6 +223,7 @@ async fn upsert(connection: &mut PgConnection, stream: &StreamId) -> Result<Writ
         .bind(source)
         .bind(account)
         .bind(whole)
+        .bind(partition)
         .execute(&mut *connection)
         .await?;
     if whole {

@@ -22,6 +22,7 @@ SELECT
         CASE WHEN t.occurred_at IS DISTINCT FROM s.occurred_at THEN 'occurred_at' END,
         CASE WHEN t.odometer_km IS DISTINCT FROM s.odometer_km THEN 'odometer_km' END,
         CASE WHEN t.paid_amount IS DISTINCT FROM s.paid_amount THEN 'paid_amount' END,
+        CASE WHEN t.partition <> $4 THEN 'partition' END,
         CASE WHEN t.payment_method IS DISTINCT FROM s.payment_method THEN 'payment_method' END,
         CASE WHEN t.point IS DISTINCT FROM s.point THEN 'point' END,
         CASE WHEN t.product IS DISTINCT FROM s.product THEN 'product' END,
