@@ -45,9 +45,9 @@ mod page_queries;
 mod passes;
 #[cfg(test)]
 mod pooler;
+mod precision;
 #[cfg(test)]
 mod progress;
-mod precision;
 #[cfg(test)]
 mod prove;
 #[cfg(test)]
@@ -60,11 +60,11 @@ mod remap;
 mod replay;
 #[cfg(test)]
 mod replay_counts;
+mod rotation;
 #[cfg(test)]
 mod systemd;
 #[cfg(test)]
 mod telemetry;
-mod rotation;
 #[cfg(test)]
 mod verify;
 #[cfg(test)]
