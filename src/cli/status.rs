@@ -4,7 +4,13 @@ use chrono::{DateTime, Utc};
 use comfy_table::{Cell, CellAlignment};
 
 use super::{Exit, Failure, Global, args::StatusArgs, output, run, start, table};
-use crate::status::view::{StreamView, View};
+use crate::{
+    status::view::{StreamView, View},
+    sync::retention::SOON_DAYS,
+};
+
+/// What is lost sooner than in so many seconds is said in words.
+const SOON: i64 = SOON_DAYS.cast_signed() * 86_400;
 
 pub(super) async fn run(args: StatusArgs, global: &Global) -> Result<Exit, Failure> {
     let config = global.load()?;
@@ -33,13 +39,26 @@ fn text(view: &View) -> String {
         return "No stream has been read yet. `fuelsync sync` reads what is due.".to_owned();
     }
     let mut table = table::plain();
-    table.set_header(["stream", "watermark", "behind", "last pass", "rows", "gaps", "quar.", "next due"]);
+    table.set_header([
+        "stream",
+        "watermark",
+        "behind",
+        "unread",
+        "lost in",
+        "last pass",
+        "rows",
+        "gaps",
+        "quar.",
+        "next due",
+    ]);
     for stream in &view.streams {
         let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
         table.add_row(vec![
             Cell::new(name(stream)),
             Cell::new(moment(stream.watermark, "%Y-%m-%d %H:%M")),
             right(stream.freshness_seconds.map_or_else(|| "–".to_owned(), behind)),
+            right(stream.unread_age_seconds.map_or_else(|| "–".to_owned(), behind)),
+            right(stream.unrecoverable_in_seconds.map_or_else(|| "–".to_owned(), behind)),
             Cell::new(moment(stream.last_pass, "%m-%d %H:%M")),
             right(stream.rows.to_string()),
             right(stream.gaps.to_string()),
@@ -54,6 +73,16 @@ fn text(view: &View) -> String {
     for stream in &view.streams {
         if stream.late && stream.watermark.is_none() {
             said.push(format!("{}: never read, though it is due", name(stream)));
+        }
+        if let (Some(from), Some(left)) = (stream.unread_from, stream.unrecoverable_in_seconds)
+            && left < SOON
+        {
+            said.push(format!(
+                "{}: not read from {} on, and the source serves that for {} more: it is read first; see why it was not",
+                name(stream),
+                from.format("%Y-%m-%d %H:%M"),
+                behind(left)
+            ));
         }
         if let Some(error) = &stream.last_error {
             said.push(format!("{}: {error}", name(stream)));

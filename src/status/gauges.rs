@@ -2,16 +2,14 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
     domain::{Partition, SourceKind, StreamId},
     sync::pass::Account,
+    sync::retention::serves_for,
     warehouse::standing::{LastPass, StreamStanding},
 };
-
-/// As far as it is looked for the day on which a source stops to serve an instant.
-const DAYS_AHEAD: i64 = 400;
 
 /// What is known of an interface without asking the warehouse.
 pub(super) struct Terms<'a> {
@@ -120,7 +118,7 @@ impl Gauges {
         gauges.last_pass_at = read.iter().filter_map(|standing| standing.last_pass_at).max();
         gauges.unrecoverable_in = terms.wanted_from().and_then(|from| {
             let unread = wanted.iter().map(|standing| standing.unread_from.unwrap_or(from)).min();
-            unread.and_then(|unread| terms.serves_for(unread))
+            unread.and_then(|unread| serves_for(unread, terms.present, terms.horizon))
         });
         gauges
     }
@@ -191,17 +189,6 @@ impl Terms<'_> {
         let delay = TimeDelta::from_std(self.publish_delay).unwrap_or(TimeDelta::MAX);
         let promised = self.round.and_then(|round| round.checked_sub_signed(delay));
         promised.map_or(0, |promised| (promised - watermark.unwrap_or(self.start)).num_seconds().max(0))
-    }
-
-    /// For how many seconds the source still serves an instant: until the beginning of the first day on which it does not.
-    fn serves_for(&self, instant: DateTime<Utc>) -> Option<i64> {
-        let serves = |at: DateTime<Utc>| (self.horizon)(at).is_some_and(|horizon| horizon <= instant);
-        if !serves(self.present) {
-            return Some(0);
-        }
-        let midnight = self.present.date_naive().and_time(NaiveTime::MIN).and_utc();
-        let mut days = (1..=DAYS_AHEAD).map(|day| midnight + TimeDelta::days(day));
-        days.find(|day| !serves(*day)).map(|day| (day - self.present).num_seconds())
     }
 }
 

@@ -16,6 +16,7 @@ use crate::{
     http::{Link, traffic::Counted},
     sync::{
         pass::{Account, Passes},
+        retention,
         tally::Tallied,
     },
     warehouse::{
@@ -26,9 +27,6 @@ use crate::{
 
 /// How long the warehouse may take, the wait for another reading with it: whoever scrapes has little more patience.
 const LIMIT: Duration = Duration::from_secs(4);
-
-/// What two looks at one clock may differ by.
-const AHEAD: TimeDelta = TimeDelta::minutes(1);
 
 /// What readings are taken with.
 #[derive(Debug, Clone)]
@@ -133,18 +131,7 @@ impl Meter {
 
     /// What is to be read of the sources that do not serve everything for ever.
     fn wanted(&self) -> Vec<Wanted> {
-        let now = self.clock.now();
-        let each = self.each().filter_map(|(account, source)| {
-            self.with_terms(account, source, now, |terms| {
-                Some(Wanted {
-                    source,
-                    account: terms.account.to_owned(),
-                    from: terms.wanted_from()?,
-                    believed: terms.present + AHEAD,
-                })
-            })
-        });
-        each.collect()
+        retention::forgetful(&self.passes.accounts).map(|(account, kind)| retention::wanted(account, kind)).collect()
     }
 
     fn each(&self) -> impl Iterator<Item = (&Account, SourceKind)> {

@@ -2,7 +2,7 @@
 //! the configuration asks for: a stream that should be there and is not is part of the picture.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
     time::Duration,
 };
@@ -17,8 +17,11 @@ use super::{
 use crate::{
     clock::Clock,
     domain::{Partition, SourceKind, StreamId},
-    sync::pass::{Account, Passes},
-    warehouse::{Warehouse, report::StreamReport, standing::LastPass},
+    sync::{
+        pass::{Account, Passes},
+        retention,
+    },
+    warehouse::{Warehouse, WarehouseError, report::StreamReport, standing::LastPass},
 };
 
 /// A stream may be so much further behind than its schedule promises before it is called late: passes take time.
@@ -44,6 +47,8 @@ pub struct Camera {
 /// What a stream's view is made with: its interface, and when it is due.
 struct Asked<'a> {
     terms: &'a Terms<'a>,
+    /// From when on each stream was not read; one that is not among them never was.
+    unread: &'a HashMap<StreamId, DateTime<Utc>>,
     next_due: Option<DateTime<Utc>>,
     /// Whether two rounds have begun since this process started.
     has_waited: bool,
@@ -87,14 +92,23 @@ impl Camera {
         if !database.is_readable() {
             return (database, Vec::new());
         }
-        match self.warehouse.streams().await {
-            Ok(reports) => (database, self.streams(reports, now)),
+        let each = self.accounts.iter().flat_map(|account| account.kinds.iter().map(move |kind| (account, *kind)));
+        let wanted: Vec<_> = each.map(|(account, kind)| retention::wanted(account, kind)).collect();
+        let found =
+            async { Ok::<_, WarehouseError>((self.warehouse.streams().await?, self.warehouse.unread(&wanted).await?)) };
+        match found.await {
+            Ok((reports, unread)) => (database, self.streams(reports, &unread, now)),
             Err(error) => (failed(&error), Vec::new()),
         }
     }
 
     /// What the warehouse knows of, and what the configuration asks for and the warehouse does not know.
-    fn streams(&self, reports: Vec<StreamReport>, now: DateTime<Utc>) -> Vec<StreamView> {
+    fn streams(
+        &self,
+        reports: Vec<StreamReport>,
+        unread: &HashMap<StreamId, DateTime<Utc>>,
+        now: DateTime<Utc>,
+    ) -> Vec<StreamView> {
         let mut known = BTreeMap::new();
         for report in reports {
             let Ok(source) = report.source.parse::<SourceKind>() else { continue };
@@ -106,6 +120,7 @@ impl Camera {
                 with_terms(account, *source, now, self.publish_delay, |terms| {
                     let asked = Asked {
                         terms,
+                        unread,
                         next_due: account.schedule.next_after(now),
                         has_waited: account.schedule.last_but_one(now).is_some_and(|round| round > self.started_at),
                     };
@@ -141,7 +156,12 @@ impl Camera {
 impl Asked<'_> {
     /// A stream of the interface, or the list of its contracts.
     fn view(&self, stream: StreamId, report: Option<StreamReport>) -> StreamView {
+        let unread_from = self.unread.get(&stream).copied();
+        let unread_from = unread_from.or_else(|| Some(self.terms.wanted_from().unwrap_or(self.terms.start)));
         let view = view(stream, report);
+        let is_off = matches!(view.last_outcome, Some(LastPass::Withdrawn | LastPass::NotEnabled));
+        let unread_from = unread_from.filter(|_| !is_off && !view.is_list());
+        let present = self.terms.present;
         let lag = self.terms.lag(view.watermark);
         // Before the first round there is nothing to wait for; `start` may lie years back.
         let is_late = lag > LENIENCY && (view.watermark.is_some() || self.has_waited);
@@ -149,6 +169,10 @@ impl Asked<'_> {
             freshness_seconds: view.watermark.map(|watermark| (self.terms.present - watermark).num_seconds()),
             lag_seconds: Some(lag),
             late: is_late,
+            unread_from,
+            unread_age_seconds: unread_from.map(|from| (present - from).num_seconds().max(0)),
+            unrecoverable_in_seconds: unread_from
+                .and_then(|from| retention::serves_for(from, present, self.terms.horizon)),
             next_due: self.next_due,
             ..view
         }
@@ -168,6 +192,9 @@ fn view(stream: StreamId, report: Option<StreamReport>) -> StreamView {
         freshness_seconds: None,
         lag_seconds: None,
         late: false,
+        unread_from: None,
+        unread_age_seconds: None,
+        unrecoverable_in_seconds: None,
         last_pass: None,
         last_outcome,
         rows: 0,

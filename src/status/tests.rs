@@ -32,6 +32,9 @@ fn stream(source: SourceKind, partition: Partition) -> StreamView {
         next_due: None,
         last_error: None,
         lease_owner: None,
+        unread_from: None,
+        unread_age_seconds: None,
+        unrecoverable_in_seconds: None,
     }
 }
 

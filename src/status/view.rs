@@ -60,6 +60,13 @@ pub struct StreamView {
     /// Whether that is more than passes take; a stream never read is late once two rounds have begun since this process
     /// started.
     pub late: bool,
+    /// The first instant, from the configured start on, that was not read and that the source still serves; none where the
+    /// stream is not read any more.
+    pub unread_from: Option<DateTime<Utc>>,
+    /// How long ago that was, in seconds: the age of the oldest stretch that was not read.
+    pub unread_age_seconds: Option<i64>,
+    /// For how many seconds the source still serves it; none where it serves everything, or the stream is not read any more.
+    pub unrecoverable_in_seconds: Option<i64>,
     /// When a window of it was last read.
     pub last_pass: Option<DateTime<Utc>>,
     /// How the last pass over it ended.

@@ -18,6 +18,7 @@ use super::{
     lost,
     pass::Passes,
     plan::{self, Read},
+    retention::Urgency,
     stream::Reader,
     summary::{StreamOutcome, StreamSummary, Summary},
     traced,
@@ -132,9 +133,18 @@ pub async fn run(passes: &Passes, stretch: Stretch, stop: &CancellationToken) ->
     Summary::of(remarks)
 }
 
-/// Reads windows of several streams, the oldest first: what the sources forget first. A stream that fails is given up.
+/// Puts windows of several streams in order: those first that their source forgets soonest, then the oldest.
+fn in_order(work: &mut [(usize, Window)], horizons: &[Option<DateTime<Utc>>]) {
+    work.sort_by_key(|(number, window)| {
+        let horizon = horizons.get(*number).copied().flatten();
+        (Urgency::of(window.start(), horizon), *window)
+    });
+}
+
+/// Reads windows of several streams. A stream that fails is given up.
 async fn round(streams: &mut [Loading], mut work: Vec<(usize, Window)>, workers: usize, stop: &CancellationToken) {
-    work.sort_by_key(|(_, window)| *window);
+    let horizons: Vec<_> = streams.iter().map(Loading::horizon).collect();
+    in_order(&mut work, &horizons);
     let given_up: Vec<_> = streams.iter().map(|_| AtomicBool::new(false)).collect();
     let ready: &[Loading] = streams;
     let done: Vec<_> = stream::iter(work)
@@ -208,6 +218,12 @@ impl Loading {
             overtaken: HashMap::new(),
             began: None,
         }
+    }
+
+    /// The oldest instant that the source serves.
+    fn horizon(&self) -> Option<DateTime<Utc>> {
+        let source = &self.reader.source;
+        source.horizon(self.summary.stream.source, source.present())
     }
 
     fn goes_on(&self) -> bool {

@@ -2,14 +2,15 @@
 //!
 //! On a ring an account's streams are discovered, and each one's worker is rung. A worker that is busy keeps at most one
 //! ring waiting: a stream never overlaps itself, and a long first load of one contract does not hold up the others. A
-//! worker decides by checkpoint and clock what is due; nothing depends on how often the bell rang. A worker that found its
+//! worker decides by checkpoint and clock what is due; nothing depends on how often the bell rang. Of the workers that wait
+//! for a turn the one goes first whose unread stretch the source forgets soonest. A worker that found its
 //! stream's lease held by another process watches it, and takes over when it expires.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures_util::future;
 use tokio::{
-    sync::{Semaphore, mpsc},
+    sync::mpsc,
     task::{JoinError, JoinSet},
     time::MissedTickBehavior,
 };
@@ -17,8 +18,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     pass::{Account, Passes},
+    retention::Urgency,
     stream::Reader,
     summary::{StreamOutcome, StreamSummary, Summary},
+    turns::Turns,
 };
 use crate::{
     domain::StreamId,
@@ -50,14 +53,13 @@ pub async fn run(
     host: Arc<str>,
     stop: CancellationToken,
 ) -> Result<(), DaemonError> {
-    let permits = Arc::new(Semaphore::new(passes.settings.workers.max(1)));
+    let turns = Turns::new(passes.settings.workers.max(1));
     let mut accounts = JoinSet::new();
     for (number, bell) in bells.into_iter().enumerate() {
-        let (passes, permits, host, stop) =
-            (Arc::clone(&passes), Arc::clone(&permits), Arc::clone(&host), stop.clone());
+        let (passes, turns, host, stop) = (Arc::clone(&passes), turns.clone(), Arc::clone(&host), stop.clone());
         accounts.spawn(async move {
             match passes.accounts.get(number) {
-                Some(account) => read_account(&passes, account, bell, &permits, &host, &stop).await,
+                Some(account) => read_account(&passes, account, bell, &turns, &host, &stop).await,
                 None => Ok(()),
             }
         });
@@ -76,12 +78,12 @@ async fn read_account(
     passes: &Arc<Passes>,
     account: &Account,
     mut bell: mpsc::Receiver<()>,
-    permits: &Arc<Semaphore>,
+    turns: &Turns,
     host: &Arc<str>,
     stop: &CancellationToken,
 ) -> Result<(), DaemonError> {
     let mut workers = JoinSet::new();
-    let mut doors: HashMap<StreamId, mpsc::Sender<()>> = HashMap::new();
+    let mut doors: HashMap<StreamId, mpsc::Sender<Urgency>> = HashMap::new();
     loop {
         tokio::select! {
             ring = bell.recv() => if ring.is_none() { break },
@@ -98,20 +100,22 @@ async fn read_account(
         for remark in discovered.remarks.iter().filter(|remark| remark.outcome == StreamOutcome::NoDatabase) {
             tracing::error!(stream = %remark.stream, error = remark.error.as_deref(), "the database is out of reach; nothing is read until it is back, and nothing is lost");
         }
+        let urgencies = passes.urgencies(&discovered.streams, stop).await;
         for stream in discovered.streams {
+            let urgency = urgencies.get(&stream).copied().unwrap_or(Urgency::Never);
             let door = doors.entry(stream).or_insert_with_key(|stream| {
                 let (door, rings) = mpsc::channel(1);
                 let work = Worker {
                     passes: Arc::clone(passes),
                     reader: Reader { run_on: Some(Arc::clone(host)), ..passes.reader(account) },
                     stream: stream.clone(),
-                    permits: Arc::clone(permits),
+                    turns: turns.clone(),
                 };
                 workers.spawn(work.run(rings, stop.clone()));
                 door
             });
             // Full: a ring is waiting already.
-            let _ = door.try_send(());
+            let _ = door.try_send(urgency);
         }
     }
     drop(doors);
@@ -156,21 +160,24 @@ struct Worker {
     passes: Arc<Passes>,
     reader: Reader,
     stream: StreamId,
-    permits: Arc<Semaphore>,
+    turns: Turns,
 }
 
 impl Worker {
-    async fn run(self, mut rings: mpsc::Receiver<()>, stop: CancellationToken) {
-        let mut held_for = None;
+    async fn run(self, mut rings: mpsc::Receiver<Urgency>, stop: CancellationToken) {
+        let (mut held_for, mut urgency) = (None, Urgency::Never);
         loop {
             tokio::select! {
-                ring = rings.recv() => if ring.is_none() { return },
+                ring = rings.recv() => match ring {
+                    Some(ring) => urgency = ring,
+                    None => return,
+                },
                 () = self.owner_is_gone(held_for) => {
                     tracing::warn!(stream = %self.stream, "the process that held this stream's lease let it expire; taking it over");
                 }
                 () = stop.cancelled() => return,
             }
-            let Ok(_permit) = self.permits.acquire().await else { return };
+            let _turn = self.turns.take(&self.stream, urgency).await;
             if stop.is_cancelled() {
                 return;
             }

@@ -142,6 +142,9 @@ impl Passes {
                 discovered.streams.into_iter().map(|stream| (self.reader(account), stream, Arc::clone(&refused))),
             );
         }
+        let streams: Vec<_> = work.iter().map(|(_, stream, _)| stream.clone()).collect();
+        let urgencies = self.urgencies(&streams, stop).await;
+        work.sort_by_key(|(_, stream, _)| urgencies.get(stream).copied());
         let read: Vec<_> = stream::iter(work)
             .map(async |(reader, stream, refused): (Reader, StreamId, Arc<AtomicBool>)| {
                 let ended = |outcome, why: &str| StreamSummary::new(stream.clone()).ended(outcome, why);

@@ -8,7 +8,8 @@
 //! - **head**: it touches `[watermark − overlap, present)`;
 //! - **again**: its age says so (`sync.reread`).
 //!
-//! Fill and head come first, in order of time, so that the watermark follows; then what is read again, longest ago first.
+//! Fill and head come first, in order of time, so that the watermark follows and what the source forgets first is read
+//! first; then what is read again, longest ago first. Which stream goes first says [`retention`](super::retention).
 
 use std::time::Duration;
 

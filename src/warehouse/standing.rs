@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::{Row, postgres::PgRow};
 
-use super::{Warehouse, WarehouseError};
+use super::{Tx, Warehouse, WarehouseError};
 use crate::{
     domain::{Partition, SourceKind, StreamId},
     warehouse::statement,
@@ -115,30 +115,10 @@ pub struct Wanted {
 impl Warehouse {
     /// How every stream stands that has a checkpoint, in no order. `owner` is who asks.
     pub async fn standings(&self, owner: &str, wanted: &[Wanted]) -> Result<Vec<StreamStanding>, WarehouseError> {
-        let sources: &Vec<_> = &wanted.iter().map(|wanted| wanted.source.as_str()).collect();
-        let accounts: &Vec<_> = &wanted.iter().map(|wanted| wanted.account.as_str()).collect();
-        let from: &Vec<_> = &wanted.iter().map(|wanted| wanted.from).collect();
-        let believed: &Vec<_> = &wanted.iter().map(|wanted| wanted.believed).collect();
         self.short(|mut tx| async move {
             let standings = statement::query(include_str!("sql/standing.sql")).bind(owner).fetch_all(&mut *tx).await?;
-            let unread = if wanted.is_empty() {
-                Vec::new()
-            } else {
-                statement::query(include_str!("sql/unread.sql"))
-                    .bind(sources)
-                    .bind(accounts)
-                    .bind(from)
-                    .bind(believed)
-                    .fetch_all(&mut *tx)
-                    .await?
-            };
+            let mut unread = if wanted.is_empty() { HashMap::new() } else { unread(&mut tx, wanted).await? };
             tx.commit().await?;
-            let mut unread: HashMap<StreamId, DateTime<Utc>> = unread
-                .iter()
-                .filter_map(|row| {
-                    Some(stream(row).transpose()?.and_then(|stream| Ok((stream, row.try_get("unread_from")?))))
-                })
-                .collect::<Result<_, sqlx::Error>>()?;
             let known = standings.iter().filter_map(|row| {
                 Some(stream(row).transpose()?.and_then(|stream| {
                     let unread_from = unread.remove(&stream);
@@ -149,6 +129,31 @@ impl Warehouse {
         })
         .await
     }
+
+    /// Of each stream of some interfaces the first instant that was neither read nor recorded as a gap. One of which
+    /// nothing was read is not among them.
+    pub async fn unread(&self, wanted: &[Wanted]) -> Result<HashMap<StreamId, DateTime<Utc>>, WarehouseError> {
+        self.short(|mut tx| async move {
+            let unread = unread(&mut tx, wanted).await?;
+            tx.commit().await?;
+            Ok(unread)
+        })
+        .await
+    }
+}
+
+async fn unread(tx: &mut Tx, wanted: &[Wanted]) -> Result<HashMap<StreamId, DateTime<Utc>>, sqlx::Error> {
+    let rows = statement::query(include_str!("sql/unread.sql"))
+        .bind(wanted.iter().map(|wanted| wanted.source.as_str()).collect::<Vec<_>>())
+        .bind(wanted.iter().map(|wanted| wanted.account.as_str()).collect::<Vec<_>>())
+        .bind(wanted.iter().map(|wanted| wanted.from).collect::<Vec<_>>())
+        .bind(wanted.iter().map(|wanted| wanted.believed).collect::<Vec<_>>())
+        .fetch_all(&mut **tx)
+        .await?;
+    let known = rows
+        .iter()
+        .filter_map(|row| Some(stream(row).transpose()?.and_then(|stream| Ok((stream, row.try_get("unread_from")?)))));
+    known.collect()
 }
 
 /// Whose row it is; none of a source that a later version knows.

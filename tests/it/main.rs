@@ -60,6 +60,8 @@ mod remap;
 mod replay;
 #[cfg(test)]
 mod replay_counts;
+#[cfg(test)]
+mod retention;
 mod rotation;
 #[cfg(test)]
 mod systemd;

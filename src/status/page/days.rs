@@ -2,12 +2,15 @@
 
 use chrono::{Days, NaiveDate};
 
-use crate::warehouse::coverage::{Span, Standing};
+use crate::{
+    sync::retention,
+    warehouse::coverage::{Span, Standing},
+};
 
 /// How many days a strip shows: more than the five months that Alexela serves, so that what is about to be lost is on it.
 pub(super) const SHOWN: u64 = 160;
 /// What is unread and leaves the source's memory within so many days is said to be unrecoverable soon.
-pub(super) const SOON: u64 = 14;
+pub(super) const SOON: u64 = retention::SOON_DAYS;
 
 /// How a day stands, the better before the worse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

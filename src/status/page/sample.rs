@@ -53,6 +53,9 @@ pub(super) fn stream(contract: &str) -> StreamView {
         next_due: Some(at("2026-11-27T10:15:00Z")),
         last_error: None,
         lease_owner: None,
+        unread_from: None,
+        unread_age_seconds: None,
+        unrecoverable_in_seconds: None,
     }
 }
 

@@ -50,3 +50,15 @@ fn what_another_worker_reads_is_waited_for() {
     let todo = windows(window(0, 24), grid, &[claimed], at(100), Some(at(80)));
     assert_eq!((todo.due.len(), todo.held), (0, 1));
 }
+
+#[test]
+fn what_its_source_forgets_soonest_is_loaded_first() {
+    // The first stream's source serves everything, the others' from hours 24 and 48 on.
+    let horizons = [None, Some(at(24)), Some(at(48))];
+    let mut work =
+        vec![(0, window(0, 24)), (1, window(48, 72)), (1, window(24, 48)), (2, window(24, 72)), (2, window(96, 120))];
+    in_order(&mut work, &horizons);
+    let ordered =
+        [(1, window(24, 48)), (2, window(24, 72)), (1, window(48, 72)), (2, window(96, 120)), (0, window(0, 24))];
+    assert_eq!(work, ordered);
+}

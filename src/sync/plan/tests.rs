@@ -359,4 +359,25 @@ proptest! {
             prop_assert!(watermark.is_none_or(|w| w <= present - rules.publish_delay || w <= at(start)));
         }
     }
+
+    /// What was never read comes before what is read again, and of it the oldest first: the source forgets it first.
+    #[test]
+    fn what_the_source_forgets_first_is_read_first(
+        read in prop::collection::btree_set(0i64..60, 0..50), horizon in 0i64..40, watermark in 0i64..60, late in 0i64..20 * DAY,
+    ) {
+        let now = 60 * 6 * HOUR + late;
+        let ledger: Vec<_> = read.iter().map(|cell| read_at(cell * 6 * HOUR, (cell + 1) * 6 * HOUR, (cell + 1) * 6 * HOUR)).collect();
+        let served = Standing { horizon: Some(at(horizon * 6 * HOUR)), ..standing(&ledger, Some(watermark * 6 * HOUR), now) };
+        let plan = plan(&rules(0), &served);
+        let firsts: Vec<_> = plan.reads.iter().filter(|read| !read.was_read).map(|read| read.window).collect();
+        prop_assert!(firsts.is_sorted(), "{:?}", firsts);
+        let again = plan.reads.iter().position(|read| read.was_read && !read.moves_watermark);
+        let last = plan.reads.iter().rposition(|read| !read.was_read);
+        prop_assert!(again.is_none() || last.is_none() || last < again, "{:?}", plan.reads);
+        // All that the source still serves and nobody read is among them.
+        let wanted = Window::new(at(horizon * 6 * HOUR), at(now)).ok_or_else(|| TestCaseError::fail("time"))?;
+        for piece in wanted.minus(ledger.iter().map(|entry| entry.window)) {
+            prop_assert_eq!(piece.minus(plan.reads.iter().map(|read| read.stretch)), Vec::<Window>::new());
+        }
+    }
 }
