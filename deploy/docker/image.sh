@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the images of this source, named by its version: fuelsync, and with --demo or --sandbox those on top of it.
+# Builds the images of this source, named by its version (or TAG): fuelsync, and with --demo or --sandbox those on top of it.
 #
 #   image.sh [--binary FILE] [--demo] [--sandbox]
 #
@@ -29,7 +29,8 @@ done
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$source/Cargo.toml" | head -n 1)
 [ -n "$version" ] || fail "Cargo.toml names no version"
 revision=$(git -C "$source" rev-parse HEAD 2>/dev/null || echo unknown)
-labels=(--build-arg "VERSION=$version" --build-arg "REVISION=$revision")
+tag=${TAG:-$version}
+labels=(--build-arg "VERSION=$version" --build-arg "REVISION=$revision" --build-arg "BUILDER=$tag")
 
 if [ -n "$binary" ]; then
   [[ -f $binary && -x $binary ]] || fail "$binary is no program"
@@ -37,14 +38,16 @@ if [ -n "$binary" ]; then
   context=$(mktemp -d)
   trap 'rm -rf "$context"' EXIT
   install -D -m 0755 "$binary" "$context/dist/fuelsync"
-  docker build "${labels[@]}" --build-arg "RUST=$base" --tag "fuelsync:$version" --file "$here/Dockerfile" "$context"
+  # As Dockerfile does where the builder has strip, which Debian's slim image has not.
+  if command -v strip >/dev/null; then strip --strip-debug "$context/dist/fuelsync"; fi
+  docker build "${labels[@]}" --build-arg "RUST=$base" --tag "fuelsync:$tag" --file "$here/Dockerfile" "$context"
 else
-  docker build "${labels[@]}" ${RUST:+--build-arg "RUST=$RUST"} --tag "fuelsync:$version" --file "$here/Dockerfile" "$source"
+  docker build "${labels[@]}" ${RUST:+--build-arg "RUST=$RUST"} --tag "fuelsync:$tag" --file "$here/Dockerfile" "$source"
 fi
 
 on_top() {
-  docker build --build-arg "BASE=$1" --build-arg "FUELSYNC=fuelsync:$version" --tag "$2:$version" --file "$here/$3" "$here"
+  docker build --build-arg "BASE=$1" --build-arg "FUELSYNC=fuelsync:$tag" --tag "$2:$tag" --file "$here/$3" "$here"
 }
 [ -z "$demo" ] || on_top "${DEMO_BASE:-$base}" fuelsync-demo Dockerfile.demo
 [ -z "$sandbox" ] || on_top "$base" fuelsync-sandbox Dockerfile.sandbox
-docker image ls --filter "reference=fuelsync*:$version"
+docker image ls --filter "reference=fuelsync*:$tag"
