@@ -31,21 +31,22 @@ REVOKE ALL ON ALL TABLES IN SCHEMA fuel FROM :"role";
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA fuel FROM :"role";
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA fuel FROM :"role";
 
+SELECT format('REVOKE ALL ON DATABASE %I FROM %I', current_database(), :'role') \gexec
 -- A pass sorts what it read in temporary tables.
 SELECT format('GRANT CONNECT, TEMPORARY ON DATABASE %I TO %I', current_database(), :'role') \gexec
 GRANT USAGE ON SCHEMA fuel TO :"role";
 GRANT SELECT ON fuel._migration TO :"role";
 GRANT SELECT, INSERT, UPDATE ON
-    fuel.transaction, fuel.record, fuel.checkpoint, fuel.sync_window, fuel.sync_run, fuel.quarantine, fuel.gap, fuel.forgotten
+    fuel.transaction, fuel.record, fuel.checkpoint, fuel.sync_window, fuel.sync_run, fuel.quarantine, fuel.gap
 TO :"role";
-GRANT SELECT, INSERT ON fuel.certificate, fuel.certificate_window TO :"role";
-GRANT SELECT ON fuel.forgotten_key TO :"role";
--- The lines of a HecOne transaction are replaced as a set.
-GRANT DELETE ON fuel.transaction TO :"role";
--- History is added to; nobody who reads vendors can rewrite it.
-GRANT SELECT, INSERT ON fuel.transaction_version TO :"role";
+-- The lines of a HecOne transaction are replaced as a set; runs are kept for a year.
+GRANT DELETE ON fuel.transaction, fuel.sync_run TO :"role";
+-- History and certificates are added to; nobody who reads vendors can rewrite them.
+GRANT SELECT, INSERT ON fuel.transaction_version, fuel.certificate, fuel.certificate_window TO :"role";
+-- Who is forgotten is heeded. `fuelsync forget` itself alters history: it is the owner's, as `fuelsync migrate`.
+GRANT SELECT ON fuel.forgotten, fuel.forgotten_key TO :"role";
 GRANT USAGE, SELECT ON SEQUENCE fuel.change_seq TO :"role";
-GRANT EXECUTE ON FUNCTION fuel.announce_writer(), fuel.as_jsonb(json) TO :"role";
+GRANT EXECUTE ON FUNCTION fuel.announce_writer(), fuel.as_jsonb(json), fuel.forgotten_number() TO :"role";
 
 \if :{?readers}
   SELECT format('CREATE ROLE %I NOLOGIN', :'readers') WHERE to_regrole(quote_ident(:'readers')) IS NULL \gexec
@@ -61,12 +62,16 @@ GRANT EXECUTE ON FUNCTION fuel.announce_writer(), fuel.as_jsonb(json) TO :"role"
   -- fuel.changes goes by the sequence; it has no owner's rights of its own.
   GRANT SELECT ON SEQUENCE fuel.change_seq TO :"readers";
   GRANT EXECUTE ON FUNCTION fuel.changes(bigint, integer) TO :"readers";
+  -- What a view calls is called by who asks it.
+  GRANT EXECUTE ON FUNCTION
+      fuel.plate_key(text), fuel.card_tail(text), fuel.point_of(text), fuel.beeline_km(numeric, numeric, numeric, numeric)
+  TO :"readers";
   -- Views show with their owner's rights, and none but this one shows what the vendors sent.
   SELECT format('GRANT SELECT ON fuel.%I TO %I', viewname, :'readers')
     FROM pg_views WHERE schemaname = 'fuel' AND viewname <> 'transaction_with_raw' ORDER BY viewname \gexec
   \if :raw
     GRANT SELECT ON fuel.record, fuel.transaction_version, fuel.quarantine, fuel.transaction_with_raw TO :"readers";
-    GRANT EXECUTE ON FUNCTION fuel.as_jsonb(json) TO :"readers";
+    GRANT EXECUTE ON FUNCTION fuel.as_jsonb(json), fuel.transaction_as_of(timestamptz) TO :"readers";
   \endif
 \endif
 

@@ -8,7 +8,10 @@ use crate::{
     app::{App, AppError},
     privacy::Guard,
     source::Finding,
-    warehouse::{Warehouse, WarehouseError},
+    warehouse::{
+        Warehouse, WarehouseError,
+        grants::{Right, Rights},
+    },
 };
 
 /// One check.
@@ -16,6 +19,9 @@ use crate::{
 struct Line {
     check: String,
     ok: bool,
+    /// Nothing fails by it, and it should be put right all the same.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    warning: bool,
     seen: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     todo: String,
@@ -29,15 +35,20 @@ struct Report {
 
 impl Line {
     fn good(check: impl Into<String>, seen: impl Into<String>) -> Self {
-        Self { check: check.into(), ok: true, seen: seen.into(), todo: String::new() }
+        Self { check: check.into(), ok: true, warning: false, seen: seen.into(), todo: String::new() }
     }
 
     fn bad(check: impl Into<String>, seen: impl Into<String>, todo: impl Into<String>) -> Self {
-        Self { check: check.into(), ok: false, seen: seen.into(), todo: todo.into() }
+        Self { check: check.into(), ok: false, warning: false, seen: seen.into(), todo: todo.into() }
+    }
+
+    fn warn(check: impl Into<String>, seen: impl Into<String>, todo: impl Into<String>) -> Self {
+        Self { check: check.into(), ok: true, warning: true, seen: seen.into(), todo: todo.into() }
     }
 
     fn of(account: &str, finding: Finding) -> Self {
-        Self { check: format!("{account}: {}", finding.what), ok: finding.ok, seen: finding.seen, todo: finding.todo }
+        let check = format!("{account}: {}", finding.what);
+        Self { check, ok: finding.ok, warning: false, seen: finding.seen, todo: finding.todo }
     }
 }
 
@@ -70,18 +81,29 @@ pub(super) async fn run(args: CheckArgs, global: &Global) -> Result<Exit, Failur
 fn text(report: &Report) -> String {
     let mut table = table::plain();
     for line in &report.checks {
-        table.add_row([if line.ok { "ok" } else { "FAIL" }, &line.check, &line.seen]);
-        if !line.ok {
+        let how = match (line.ok, line.warning) {
+            (false, _) => "FAIL",
+            (true, true) => "WARN",
+            (true, false) => "ok",
+        };
+        table.add_row([how, &line.check, &line.seen]);
+        if !line.todo.is_empty() {
             table.add_row(["", "", &format!("→ {}", line.todo)]);
         }
     }
     let failed = report.checks.iter().filter(|line| !line.ok).count();
+    let warned = report.checks.iter().filter(|line| line.warning).count();
     let closing = if failed == 0 {
         "All is well.".to_owned()
     } else {
         format!("{failed} of {} checks failed.", report.checks.len())
     };
-    format!("{table}\n{closing}")
+    let warnings = match warned {
+        0 => String::new(),
+        1 => " 1 warning.".to_owned(),
+        _ => format!(" {warned} warnings."),
+    };
+    format!("{table}\n{closing}{warnings}")
 }
 
 /// By which key values are hashed: the id stands before each hash.
@@ -125,12 +147,12 @@ async fn database(app: &App) -> Vec<Line> {
             return lines;
         }
     }
-    lines.extend(tables(&warehouse).await);
+    lines.extend(tables(&warehouse, app.config.database.migrate).await);
     warehouse.close().await;
     lines
 }
 
-async fn tables(warehouse: &Warehouse) -> Vec<Line> {
+async fn tables(warehouse: &Warehouse, migrates: bool) -> Vec<Line> {
     match warehouse.require_current().await {
         Ok(()) => {}
         Err(error @ WarehouseError::Migrations(_)) => {
@@ -141,6 +163,10 @@ async fn tables(warehouse: &Warehouse) -> Vec<Line> {
             )];
         }
         Err(error @ (WarehouseError::Refused(_) | WarehouseError::Forbidden(_) | WarehouseError::Database { .. })) => {
+            let missing = warehouse.rights(migrates).await.unwrap_or_default().missing;
+            if !missing.is_empty() {
+                return missing.into_iter().map(lacks).collect();
+            }
             let todo =
                 "GRANT USAGE ON SCHEMA fuel and SELECT ON fuel._migration to the role (deploy/postgres/role.sql)";
             return vec![Line::bad("permissions", error.to_string(), todo)];
@@ -148,10 +174,22 @@ async fn tables(warehouse: &Warehouse) -> Vec<Line> {
         Err(error) => return vec![Line::bad("migrations", error.to_string(), "see the database's log")],
     }
     let mut lines = vec![Line::good("migrations", "all applied")];
-    lines.push(match warehouse.missing_grants().await {
-        Ok(missing) if missing.is_empty() => Line::good("permissions", "the role may do what the daemon does"),
-        Ok(missing) => Line::bad("permissions", format!("{} missing", missing.len()), missing.join("; ")),
-        Err(error) => Line::bad("permissions", error.to_string(), "grant USAGE on the schema fuel to the role"),
-    });
+    match warehouse.rights(migrates).await {
+        Ok(Rights { missing, surplus }) => {
+            if missing.is_empty() {
+                let more = if surplus.is_empty() { ", and no more" } else { "" };
+                lines.push(Line::good("permissions", format!("the role may do what the daemon does{more}")));
+            }
+            lines.extend(missing.into_iter().map(lacks));
+            lines.extend(surplus.into_iter().map(|right| Line::warn("permissions", right.said, right.mend)));
+        }
+        Err(error) => {
+            lines.push(Line::bad("permissions", error.to_string(), "grant USAGE on the schema fuel to the role"));
+        }
+    }
     lines
+}
+
+fn lacks(right: Right) -> Line {
+    Line::bad("permissions", format!("missing: {}", right.said), right.mend)
 }

@@ -40,6 +40,10 @@ pub(super) async fn run(args: ForgetArgs, global: &Global) -> Result<Exit, Failu
     let app = start::app(global.load()?)?;
     let warehouse = app.warehouse()?;
     warehouse.require_current().await?;
+    if !args.dry_run {
+        // Before anything is changed: half of it would be worse than nothing.
+        warehouse.require_forgetting().await?;
+    }
     let limit = app.config.sync.window_timeout;
     if !args.dry_run {
         may_forget(&warehouse).await?;

@@ -13,6 +13,7 @@ pub mod error;
 mod fields;
 pub mod forget;
 pub mod forgotten;
+pub mod grants;
 pub mod incoming;
 pub mod invoices;
 mod known;

@@ -103,16 +103,6 @@ impl Warehouse {
         .await
     }
 
-    /// What the role of the connection lacks: one line each, with what to grant.
-    pub async fn missing_grants(&self) -> Result<Vec<String>, WarehouseError> {
-        self.short(|mut tx| async move {
-            let missing = statement::query_scalar(include_str!("sql/grants.sql")).fetch_all(&mut *tx).await?;
-            tx.commit().await?;
-            Ok(missing)
-        })
-        .await
-    }
-
     /// The server's version and the role, for `check`.
     pub async fn server(&self) -> Result<(String, i32, String), WarehouseError> {
         self.short(|mut tx| async move {

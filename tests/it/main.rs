@@ -67,6 +67,7 @@ mod rotation;
 mod systemd;
 #[cfg(test)]
 mod telemetry;
+mod role;
 #[cfg(test)]
 mod verify;
 #[cfg(test)]
