@@ -69,6 +69,8 @@ mod systemd;
 mod telemetry;
 mod role;
 #[cfg(test)]
+mod samples;
+#[cfg(test)]
 mod verify;
 #[cfg(test)]
 mod views;
