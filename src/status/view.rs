@@ -71,7 +71,7 @@ pub struct StreamView {
     pub last_pass: Option<DateTime<Utc>>,
     /// How the last pass over it ended.
     pub last_outcome: Option<LastPass>,
-    /// Lines in the warehouse.
+    /// Lines in the warehouse, as the ledger has them.
     pub rows: i64,
     /// Stretches lost at the source.
     pub gaps: i64,

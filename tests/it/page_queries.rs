@@ -166,3 +166,37 @@ async fn runs_are_summed_up_by_the_hour_once_they_have_ended() {
     let later = since + TimeDelta::hours(2);
     assert!(fleet.warehouse.runs_by_hour(later).await.unwrap().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rows_that_the_ledger_tells_are_those_of_the_table() {
+    let fleet = Fleet::new(1_500, |_| {}).await;
+    for days in [0, 1, 0, 3, 9] {
+        fleet.clock.advance(std::time::Duration::from_hours(24 * days));
+        fleet.pass().await;
+        let mut told: Vec<(String, String, String, i64)> = fleet
+            .warehouse
+            .streams()
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|stream| (stream.source, stream.account, stream.partition, stream.rows))
+            .collect();
+        told.sort();
+        let there: Vec<(String, String, String, i64)> = sqlx::query_as(
+            "SELECT source, account, partition, count(*) FROM fuel.transaction GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+        )
+        .fetch_all(&fleet.pool)
+        .await
+        .unwrap();
+        let told: Vec<_> = told.into_iter().filter(|(.., rows)| *rows > 0).collect();
+        assert_eq!(told, there, "after {days} days");
+    }
+    let from_ledger: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM fuel.sync_window w JOIN fuel.checkpoint c USING (source, account, partition) \
+         WHERE w.full_read_at >= w.window_end AND w.window_end <= c.watermark - interval '2 days'",
+    )
+    .fetch_one(&fleet.pool)
+    .await
+    .unwrap();
+    assert!(from_ledger > 50, "{from_ledger} windows are not counted in the table");
+}

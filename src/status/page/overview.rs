@@ -117,7 +117,7 @@ fn verdict(model: &Overview, groups: &Groups<'_>) -> String {
     let sum = |of: fn(&StreamView) -> i64| streams.iter().map(|(_, stream)| of(stream)).sum::<i64>();
     let quarantine = sum(|stream| stream.quarantine);
     let facts = [
-        ("Rows", words::number(sum(|stream| stream.rows))),
+        ("Rows, by the ledger", words::number(sum(|stream| stream.rows))),
         ("In quarantine", format!("<a href=\"/quarantine\">{}</a>", words::number(quarantine))),
         ("Gaps", words::number(sum(|stream| stream.gaps))),
         ("Resting", words::number(having(Health::Resting))),

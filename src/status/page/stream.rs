@@ -46,7 +46,7 @@ pub(super) fn render(page: &StreamPage) -> String {
         ("Last pass", time(stream.last_pass)),
         ("Next due", time(stream.next_due)),
         ("Schedule", schedule),
-        ("Rows", number(stream.rows)),
+        ("Rows, by the ledger", number(stream.rows)),
         ("Quarantine", number(stream.quarantine)),
         ("Gaps", number(stream.gaps)),
     ];
