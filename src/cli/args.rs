@@ -263,7 +263,8 @@ pub enum InvoicesCommand {
 #[derive(Debug, Clone, Args)]
 pub struct InvoicesMatchArgs {
     /// A CSV file with a header: `invoice_no,date,total[,net,vat,currency]`, or lines with
-    /// `invoice_no,date,transaction_id|receipt_no|card_number,product,quantity,unit_price,amount`
+    /// `invoice_no,date,transaction_id|receipt_no|card_number,product,quantity,unit_price,currency,amount`.
+    /// Sales are looked for from six months before the first date to two months behind the last
     #[arg(long, value_name = "F")]
     pub file: PathBuf,
     #[command(flatten)]

@@ -14,8 +14,10 @@ use crate::{
     },
 };
 
-/// How long before and behind the invoices' dates their sales are looked for.
-const AROUND: Months = Months::new(2);
+/// How long before the invoices' dates their sales are looked for: longer than any vendor serves them.
+const BEFORE: Months = Months::new(6);
+/// And how long behind, for a line's date may be its sale's.
+const BEHIND: Months = Months::new(2);
 /// Bytes of a file.
 const MOST: u64 = 64 * 1024 * 1024;
 
@@ -67,7 +69,7 @@ pub(super) async fn run(args: InvoicesMatchArgs, global: &Global) -> Result<Exit
 fn around(invoices: &Invoices) -> Option<Window> {
     let (first, last) = invoices.dates()?;
     let midnight = |day: chrono::NaiveDate| day.and_time(NaiveTime::MIN).and_utc();
-    Window::new(midnight(first.checked_sub_months(AROUND)?), midnight(last.checked_add_months(AROUND)?.succ_opt()?))
+    Window::new(midnight(first.checked_sub_months(BEFORE)?), midnight(last.checked_add_months(BEHIND)?.succ_opt()?))
 }
 
 impl Said {

@@ -4,7 +4,7 @@
 
 use chrono::{DateTime, NaiveDate};
 
-use super::{Invoices, Line, Total};
+use super::{Figure, Invoices, Line, Total, numbers};
 use crate::domain::Amount;
 
 /// Reads a file's text; or all that is wrong with it.
@@ -29,13 +29,18 @@ pub fn parse(text: &str) -> Result<Invoices, Vec<String>> {
     if !faults.is_empty() {
         return Err(faults);
     }
+    let records: Vec<_> = records.collect();
+    let figures =
+        || records.iter().flat_map(|(_, fields)| NUMBERS.iter().filter_map(|n| fields.get(columns.place(n)?)));
+    let decimal = numbers::decimal_mark(figures().map(String::as_str));
     let (mut totals, mut lines) = (Vec::new(), Vec::new());
-    for (at, fields) in records {
+    for (at, fields) in &records {
+        let at = *at;
         if fields.len() != header.len() {
             faults.push(format!("line {at}: {} field(s) where the header has {}", fields.len(), header.len()));
             continue;
         }
-        let mut record = Record { at, columns: &columns, fields: &fields, faults: &mut faults };
+        let mut record = Record { at, columns: &columns, fields, decimal, faults: &mut faults };
         if is_totals { totals.extend(record.total()) } else { lines.extend(record.line()) }
     }
     let mut numbers = std::collections::HashMap::new();
@@ -50,7 +55,21 @@ pub fn parse(text: &str) -> Result<Invoices, Vec<String>> {
     if !faults.is_empty() {
         return Err(faults);
     }
+    show_alike(&mut lines);
     Ok(if is_totals { Invoices::Totals(totals) } else { Invoices::Lines(lines) })
+}
+
+/// A column shows as many decimals as the figure in it that has most: a spreadsheet leaves out the noughts at the end.
+fn show_alike(lines: &mut [Line]) {
+    let most = |of: fn(&Line) -> Option<Figure>| lines.iter().filter_map(of).map(|f| f.decimals).max().unwrap_or(0);
+    let (quantity, price) = (most(|line| line.quantity), most(|line| line.unit_price));
+    for line in lines {
+        for (figure, decimals) in [(&mut line.quantity, quantity), (&mut line.unit_price, price)] {
+            if let Some(figure) = figure {
+                figure.decimals = decimals;
+            }
+        }
+    }
 }
 
 /// What divides the fields: a semicolon where the header has one.
@@ -124,6 +143,9 @@ const NAMES: [&str; 13] = [
     "amount",
 ];
 
+/// Those that hold numbers.
+const NUMBERS: [&str; 6] = ["total", "net", "vat", "quantity", "unit_price", "amount"];
+
 /// Where each column stands.
 struct Columns([Option<usize>; NAMES.len()]);
 
@@ -154,6 +176,8 @@ struct Record<'a> {
     at: usize,
     columns: &'a Columns,
     fields: &'a [String],
+    /// What stands before the decimals in this file, where its numbers say so.
+    decimal: Option<char>,
     faults: &'a mut Vec<String>,
 }
 
@@ -172,9 +196,14 @@ impl Record<'_> {
 
     /// A number; none when it is not there. The second part: whether it could be read.
     fn amount(&mut self, name: &str) -> (Option<Amount>, bool) {
+        let (figure, was_read) = self.figure(name);
+        (figure.map(|figure| figure.value), was_read)
+    }
+
+    fn figure(&mut self, name: &str) -> (Option<Figure>, bool) {
         let Some(text) = self.text(name) else { return (None, true) };
-        match amount(&text) {
-            Ok(amount) => (Some(amount), true),
+        match numbers::read(&text, self.decimal) {
+            Ok(figure) => (Some(figure), true),
             Err(why) => {
                 self.faults.push(format!("line {}: {name} {why}", self.at));
                 (None, false)
@@ -196,6 +225,14 @@ impl Record<'_> {
         date
     }
 
+    fn currency(&mut self) -> Option<String> {
+        let currency = self.text("currency").map(|currency| currency.to_uppercase());
+        if currency.as_deref().is_some_and(|c| c.len() != 3 || !c.bytes().all(|b| b.is_ascii_alphabetic())) {
+            self.faults.push(format!("line {}: currency is none; expected three letters of ISO 4217", self.at));
+        }
+        currency
+    }
+
     fn number(&mut self) -> Option<String> {
         let number = self.text("invoice_no");
         self.required("invoice_no", number, true)
@@ -206,10 +243,7 @@ impl Record<'_> {
         let (total, was_read) = self.amount("total");
         let total = self.required("total", total, was_read);
         let (net, vat) = (self.amount("net").0, self.amount("vat").0);
-        let currency = self.text("currency").map(|currency| currency.to_uppercase());
-        if currency.as_deref().is_some_and(|c| c.len() != 3 || !c.bytes().all(|b| b.is_ascii_alphabetic())) {
-            self.faults.push(format!("line {}: currency is none; expected three letters of ISO 4217", self.at));
-        }
+        let currency = self.currency();
         Some(Total { at: self.at, invoice_no: invoice_no?, date, total: total?, net, vat, currency })
     }
 
@@ -217,7 +251,8 @@ impl Record<'_> {
         let (invoice_no, date) = (self.number(), self.date());
         let (amount, was_read) = self.amount("amount");
         let amount = self.required("amount", amount, was_read);
-        let (quantity, unit_price) = (self.amount("quantity").0, self.amount("unit_price").0);
+        let (quantity, unit_price) = (self.figure("quantity").0, self.figure("unit_price").0);
+        let currency = self.currency();
         Some(Line {
             at: self.at,
             invoice_no: invoice_no?,
@@ -228,35 +263,9 @@ impl Record<'_> {
             product: self.text("product"),
             quantity,
             unit_price,
+            currency,
             amount: amount?,
         })
-    }
-}
-
-/// A number with a decimal point or a decimal comma. Where it has both, the last one is for the decimals.
-fn amount(text: &str) -> Result<Amount, &'static str> {
-    const NONE: &str = "is not a decimal number; expected one like 1234.56 or 1234,56";
-    let text: String = text.chars().filter(|c| !c.is_whitespace() && *c != '\'').collect();
-    let decimal = text.rfind(['.', ',']);
-    let plain: String = text
-        .char_indices()
-        .filter_map(|(at, c)| match c {
-            '.' | ',' if Some(at) == decimal => Some('.'),
-            '.' | ',' => None,
-            c => Some(c),
-        })
-        .collect();
-    let mark = |c: char| text.matches(c).count();
-    // Several of the one kind divide thousands, and leave none for the decimals.
-    if decimal.is_some_and(|at| text[at..].chars().next().is_some_and(|last| mark(last) > 1))
-        || plain.contains(['e', 'E'])
-    {
-        return Err(NONE);
-    }
-    match Amount::parse(&plain) {
-        Ok((amount, false)) => Ok(amount),
-        Ok((_, true)) => Err("has more than four decimals"),
-        Err(_) => Err(NONE),
     }
 }
 
@@ -296,9 +305,45 @@ mod tests {
         let Invoices::Lines(lines) = invoices else { panic!("lines") };
         assert_eq!(
             (lines[0].product.as_deref(), lines[0].quantity),
-            (Some("Diesel; \"B7\"\nwinter"), Some(of("10.5")))
+            (Some("Diesel; \"B7\"\nwinter"), Some(Figure { value: of("10.5"), decimals: 1 }))
         );
         assert_eq!((lines[1].at, lines[1].amount, &lines[1].receipt_no), (5, of("-3"), &None));
+    }
+
+    #[test]
+    fn a_line_has_a_currency_and_a_column_as_many_decimals_as_its_longest_figure() {
+        let text = "invoice_no;quantity;unit_price;currency;amount\nA1;31,2;1,5;sek;46,85\nA1;31,23;1,499;EUR;46,81\n";
+        let Ok(Invoices::Lines(lines)) = parse(text) else { panic!("{:?}", parse(text)) };
+        assert_eq!(lines.iter().map(|line| line.currency.as_deref()).collect::<Vec<_>>(), [Some("SEK"), Some("EUR")]);
+        let decimals: Vec<_> =
+            lines.iter().map(|l| (l.quantity.unwrap().decimals, l.unit_price.unwrap().decimals)).collect();
+        assert_eq!(decimals, [(2, 3), (2, 3)]);
+        let faults = parse("invoice_no,currency,amount\nA1,EURO,7.50\n").expect_err("a currency of four letters");
+        assert!(faults[0].starts_with("line 2: currency"), "{faults:?}");
+    }
+
+    #[test]
+    fn a_number_that_can_be_read_in_two_ways_is_decided_by_the_others_or_is_a_fault() {
+        for (numbers, amounts) in [
+            ("1.234;5,50", ["1234", "5.50"]),
+            ("1.234;5.50", ["1.234", "5.50"]),
+            ("1,234;5.50", ["1234", "5.50"]),
+            ("1,234;1.000,50", ["1.234", "1000.50"]),
+            ("0,123;0,5", ["0.123", "0.5"]),
+            ("1234,567;5", ["1234.567", "5"]),
+        ] {
+            let lines: String = numbers.split(';').map(|number| format!("A1;{number}\n")).collect();
+            let Ok(Invoices::Lines(lines)) = parse(&format!("invoice_no;amount\n{lines}")) else { panic!("{numbers}") };
+            assert_eq!(lines.iter().map(|line| line.amount).collect::<Vec<_>>(), amounts.map(of), "{numbers}");
+        }
+        for numbers in ["1.234", "7\nA1;1,234", "1.234\nA1;5,50\nA1;5.50"] {
+            let faults = parse(&format!("invoice_no;amount\nA1;{numbers}\n")).expect_err(numbers);
+            assert_eq!(faults.len(), 1, "{faults:?}");
+            assert!(
+                faults[0].contains(": amount can be read in two ways") && faults[0].starts_with("line "),
+                "{faults:?}"
+            );
+        }
     }
 
     #[test]

@@ -1,17 +1,18 @@
 //! Compares invoices with the rows that carry their numbers, to the cent.
 //!
 //! A line of an invoice meets a row of the same transaction, receipt or card, whatever it says, and without any of those one
-//! of the same product; what agrees most is paired first, so that the order of neither side matters.
+//! of the same product; what agrees most is paired first, so that the order of neither side matters. What the rows themselves
+//! have behind the cents may be rounded, and nothing else.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Invoices, Line, Row, Total};
+use super::{Invoices, Line, Row, Total, pairing};
 use crate::domain::Amount;
 
-/// A cent, in ten-thousandths: as much may be rounded of a line.
-const CENT: i64 = 100;
+/// A cent, in ten-thousandths.
+const CENT: u64 = 100;
 
 /// What came of an invoice, a line of it, or a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -19,7 +20,7 @@ const CENT: i64 = 100;
 pub enum Verdict {
     /// To the cent the same.
     Matched,
-    /// Apart by no more than a cent a line.
+    /// Apart by no more than what the rows have behind their cents.
     Rounding,
     /// The same sale, another amount, price or quantity; or sums further apart.
     PriceDiffers,
@@ -59,7 +60,7 @@ pub struct Finding {
     pub at: Option<usize>,
     /// The row, as source, account, transaction and line; none where there is none, or of sums.
     pub row: Option<String>,
-    /// What is compared: `amount`, `unit_price`, `quantity`, `total`, `net`, `vat`, `currency`.
+    /// What is compared: `amount`, `unit_price`, `quantity`, `total`, `sum` (of the lines), `net`, `vat`, `currency`.
     pub what: &'static str,
     /// As the invoice has it.
     pub there: Option<String>,
@@ -99,33 +100,42 @@ pub fn compare(invoices: &Invoices, rows: &[Row]) -> Vec<Matched> {
     for row in rows {
         of.entry(&row.invoice_no).or_default().push(row);
     }
-    let numbers = invoices.numbers();
-    let each = numbers.iter().map(|number| {
-        let rows = of.get(number.as_str()).map(Vec::as_slice).unwrap_or_default();
-        match invoices {
-            Invoices::Totals(totals) => {
-                let total = totals.iter().find(|total| total.invoice_no == *number);
-                total.map(|total| sums(total, rows))
-            }
-            Invoices::Lines(lines) => {
-                let lines: Vec<_> = lines.iter().filter(|line| line.invoice_no == *number).collect();
-                Some(pairs(number, &lines, rows))
-            }
+    for rows in of.values_mut() {
+        rows.sort_by(|a, b| a.key.cmp(&b.key));
+    }
+    let rows = |number: &str| of.get(number).map(Vec::as_slice).unwrap_or_default();
+    match invoices {
+        Invoices::Totals(totals) => {
+            let mut totals: Vec<_> = totals.iter().collect();
+            totals.sort_by(|a, b| a.invoice_no.cmp(&b.invoice_no));
+            totals.into_iter().map(|total| sums(total, rows(&total.invoice_no))).collect()
         }
-    });
-    each.flatten().collect()
+        Invoices::Lines(lines) => {
+            let mut each: BTreeMap<&str, Vec<&Line>> = BTreeMap::new();
+            for line in lines {
+                each.entry(&line.invoice_no).or_default().push(line);
+            }
+            each.into_iter()
+                .map(|(number, mut lines)| {
+                    lines.sort_by_key(|line| line.at);
+                    pairs(number, &lines, rows(number))
+                })
+                .collect()
+        }
+    }
 }
 
 /// The sums of an invoice.
 fn sums(total: &Total, rows: &[&Row]) -> Matched {
     let mut findings = Vec::new();
     let here = sum(rows.iter().map(|row| row.gross_amount));
-    let mut compare = |what: &'static str, there: Option<Amount>, here: Option<Amount>| {
+    let mut compare = |what: &'static str, there: Option<Amount>, of: fn(&Row) -> Option<Amount>| {
         let Some(there) = there else { return };
+        let here = sum(rows.iter().map(|row| of(row)));
         let verdict = if rows.is_empty() {
             Verdict::MissingHere
         } else {
-            verdict(there, here, i64::try_from(rows.len()).unwrap_or(i64::MAX))
+            verdict(there, here, behind_cents(rows.iter().map(|row| of(row))))
         };
         findings.push(Finding {
             verdict,
@@ -136,14 +146,12 @@ fn sums(total: &Total, rows: &[&Row]) -> Matched {
             here: here.filter(|_| !rows.is_empty()).map(|here| here.to_string()),
         });
     };
-    compare("total", Some(total.total), here);
+    compare("total", Some(total.total), |row| row.gross_amount);
     if !rows.is_empty() {
-        compare("net", total.net, sum(rows.iter().map(|row| row.net_amount)));
-        compare("vat", total.vat, sum(rows.iter().map(|row| row.vat_amount)));
+        compare("net", total.net, |row| row.net_amount);
+        compare("vat", total.vat, |row| row.vat_amount);
     }
-    let mut currencies: Vec<_> = rows.iter().filter_map(|row| row.currency.as_deref()).collect();
-    currencies.sort_unstable();
-    currencies.dedup();
+    let currencies = currencies(rows);
     let is_other = total.currency.as_deref().is_some_and(|there| currencies.iter().any(|here| *here != there));
     if is_other || currencies.len() > 1 {
         findings.push(Finding {
@@ -155,17 +163,35 @@ fn sums(total: &Total, rows: &[&Row]) -> Matched {
             here: Some(currencies.join(", ")),
         });
     }
-    finished(&total.invoice_no, 0, rows.len(), findings, (Some(total.total), here))
+    let there = total.total.to_string();
+    // What is in several currencies has no sum.
+    let here = if currencies.len() > 1 { None } else { here };
+    finished(&total.invoice_no, (0, rows.len()), findings, None, (there, shown(here)))
 }
 
-/// Two amounts of so many lines. None: one of the rows does not say its own.
-fn verdict(there: Amount, here: Option<Amount>, lines: i64) -> Verdict {
+/// The currencies of rows, each once.
+fn currencies<'a>(rows: &[&'a Row]) -> Vec<&'a str> {
+    let mut currencies: Vec<_> = rows.iter().filter_map(|row| row.currency.as_deref()).collect();
+    currencies.sort_unstable();
+    currencies.dedup();
+    currencies
+}
+
+/// Two amounts, of which so much may be rounded. None: one of the rows does not say its own.
+fn verdict(there: Amount, here: Option<Amount>, rounds: u64) -> Verdict {
     let Some(here) = here else { return Verdict::PriceDiffers };
     match there.ten_thousandths().abs_diff(here.ten_thousandths()) {
         0 => Verdict::Matched,
-        apart if apart <= CENT.saturating_mul(lines).unsigned_abs() => Verdict::Rounding,
+        apart if apart <= rounds => Verdict::Rounding,
         _ => Verdict::PriceDiffers,
     }
+}
+
+/// By how much amounts change together when each is rounded to the cent: nothing where all are whole cents. Rounding their sum
+/// changes it by no more.
+fn behind_cents(amounts: impl Iterator<Item = Option<Amount>>) -> u64 {
+    let behind = |amount: Amount| amount.ten_thousandths().unsigned_abs() % CENT;
+    amounts.flatten().map(|amount| behind(amount).min(CENT - behind(amount))).fold(0, u64::saturating_add)
 }
 
 /// The sum; none when one is not known, or it does not fit.
@@ -173,79 +199,11 @@ fn sum(mut amounts: impl Iterator<Item = Option<Amount>>) -> Option<Amount> {
     amounts.try_fold(Amount::default(), |sum, amount| sum.checked_add(amount?))
 }
 
-/// How well a line and a row agree; the greatest are paired first. None: they are not of one sale.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Agreement {
-    /// In the amount, in it but for a cent, in the product, in the quantity.
-    what: [bool; 4],
-    /// In so many of the names of a sale.
-    named: usize,
-    /// In the day.
-    day: bool,
-    /// The nearer the greater.
-    nearness: std::cmp::Reverse<u64>,
-}
-
-fn agreement(line: &Line, row: &Row) -> Option<Agreement> {
-    let same = |there: &Option<String>, here: Option<&str>| there.as_deref().map(|there| here == Some(there.trim()));
-    let named = [
-        same(&line.transaction_id, Some(&row.transaction_id)),
-        same(&line.receipt_no, row.receipt_no.as_deref()),
-        line.card_number.as_deref().map(|card| row.card_number.as_deref().is_some_and(|here| is_card(card, here))),
-    ];
-    // The first name that the line has decides: a receipt's number may be another terminal's as well, a card buys often.
-    let decides = named.iter().flatten().next().copied();
-    let is_quantity = line.quantity.is_some() && line.quantity == row.quantity;
-    let is_product = line
-        .product
-        .as_deref()
-        .is_none_or(|there| row.products.iter().flatten().any(|here| here.to_lowercase() == there.to_lowercase()));
-    let apart =
-        row.gross_amount.map_or(u64::MAX, |here| here.ten_thousandths().abs_diff(line.amount.ten_thousandths()));
-    let is_cent = apart <= CENT.unsigned_abs();
-    let is_of_it = match decides {
-        Some(is_named) => is_named,
-        None => is_cent && (is_product || is_quantity) || is_quantity && is_product,
-    };
-    // By a card alone a sale is told with its day and product, or its amount.
-    let by_card = decides.is_some() && line.transaction_id.is_none() && line.receipt_no.is_none();
-    let days = line.date.map(|date| (row.occurred_at.date_naive() - date).num_days().abs());
-    let is_day = days.is_none_or(|days| days <= 1);
-    if !is_of_it || by_card && !(is_cent || is_quantity && is_product || is_day && line.date.is_some() && is_product) {
-        return None;
-    }
-    Some(Agreement {
-        what: [apart == 0, is_cent, is_product, is_quantity],
-        named: named.iter().flatten().filter(|is| **is).count(),
-        day: is_day,
-        nearness: std::cmp::Reverse(apart),
-    })
-}
-
-/// Whether two ways to show a card may be of one: a mask hides what it hides.
-fn is_card(there: &str, here: &str) -> bool {
-    let shown = |card: &str| card.chars().filter(|c| !c.is_whitespace() && *c != '-').collect::<Vec<_>>();
-    let (there, here) = (shown(there), shown(here));
-    there.len() == here.len() && there.iter().zip(&here).all(|(a, b)| a == b || *a == '*' || *b == '*')
-}
-
-/// The lines of an invoice.
+/// The lines of an invoice, in the order of the file, and its rows, in that of their keys.
 fn pairs(number: &str, lines: &[&Line], rows: &[&Row]) -> Matched {
-    let mut possible = Vec::new();
-    for (l, line) in lines.iter().enumerate() {
-        possible.extend(rows.iter().enumerate().filter_map(|(r, row)| Some((agreement(line, row)?, l, r))));
-    }
-    // Of equal ones the order of the file and of the keys decides, so that it comes to the same each time.
-    possible
-        .sort_by(|a, b| b.0.cmp(&a.0).then(lines[a.1].at.cmp(&lines[b.1].at)).then(rows[a.2].key.cmp(&rows[b.2].key)));
-    let (mut row_of, mut taken) = (vec![None; lines.len()], vec![false; rows.len()]);
-    for (_, line, row) in possible {
-        if row_of[line].is_none() && !taken[row] {
-            (row_of[line], taken[row]) = (Some(row), true);
-        }
-    }
+    let paired = pairing::pair(lines, rows);
     let mut findings = Vec::new();
-    for (line, row) in lines.iter().zip(&row_of) {
+    for (line, row) in lines.iter().zip(paired.rows()) {
         let amount = line.amount.to_string();
         match row {
             Some(row) => findings.push(pair(line, rows[*row])),
@@ -259,9 +217,8 @@ fn pairs(number: &str, lines: &[&Line], rows: &[&Row]) -> Matched {
             }),
         }
     }
-    let mut left: Vec<_> = rows.iter().zip(&taken).filter(|(_, taken)| !**taken).map(|(row, _)| row).collect();
-    left.sort_by(|a, b| a.key.cmp(&b.key));
-    findings.extend(left.into_iter().map(|row| Finding {
+    let left = rows.iter().enumerate().filter(|(at, _)| !paired.is_taken(*at));
+    findings.extend(left.map(|(_, row)| Finding {
         verdict: Verdict::MissingThere,
         at: None,
         row: Some(row.key.clone()),
@@ -269,12 +226,64 @@ fn pairs(number: &str, lines: &[&Line], rows: &[&Row]) -> Matched {
         there: None,
         here: row.gross_amount.map(|amount| amount.to_string()),
     }));
-    let there = sum(lines.iter().map(|line| Some(line.amount)));
-    let here = sum(rows.iter().map(|row| row.gross_amount));
-    finished(number, lines.len(), rows.len(), findings, (there, here))
+    // Each currency has a sum of its own. A line that says none is in that of its row.
+    let of_line = |(line, row): (&&Line, &Option<usize>)| {
+        let of_row = || row.and_then(|row| rows[row].currency.clone());
+        (line.currency.clone().or_else(of_row), Some(line.amount))
+    };
+    let there = by_currency(lines.iter().zip(paired.rows()).map(of_line));
+    let here = by_currency(rows.iter().map(|row| (row.currency.clone(), row.gross_amount)));
+    let rounds = behind_cents(rows.iter().map(|row| row.gross_amount));
+    let sums = sums_differ(&there, &here, rounds).then(|| Finding {
+        verdict: Verdict::PriceDiffers,
+        at: None,
+        row: None,
+        what: "sum",
+        there: Some(together(&there)),
+        here: Some(together(&here)),
+    });
+    let in_all = (together(&there), together(&here));
+    finished(number, (lines.len(), rows.len()), findings, sums, in_all)
 }
 
-/// A line and its row: the first in which they differ, the amount before all.
+type Sums = BTreeMap<Option<String>, Option<Amount>>;
+
+fn by_currency(amounts: impl Iterator<Item = (Option<String>, Option<Amount>)>) -> Sums {
+    let mut each: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (currency, amount) in amounts {
+        each.entry(currency).or_default().push(amount);
+    }
+    each.into_iter().map(|(currency, amounts)| (currency, sum(amounts.into_iter()))).collect()
+}
+
+/// Whether the sums of lines and rows differ by more than may be rounded. What says no currency is held against the only one.
+fn sums_differ(there: &Sums, here: &Sums, rounds: u64) -> bool {
+    if let ([(a, there)], [(b, here)]) = (&there.iter().collect::<Vec<_>>()[..], &here.iter().collect::<Vec<_>>()[..]) {
+        let is_other = a.as_ref().zip(b.as_ref()).is_some_and(|(a, b)| a != b);
+        return is_other || there.is_none_or(|there| !verdict(there, **here, rounds).agrees());
+    }
+    there.len() != here.len()
+        || there.iter().any(|(currency, there)| {
+            let here = here.get(currency).copied().flatten();
+            there.is_none_or(|there| !verdict(there, here, rounds).agrees())
+        })
+}
+
+/// Sums as they are shown: with their currencies where there are several.
+fn together(sums: &Sums) -> String {
+    match sums.iter().collect::<Vec<_>>()[..] {
+        [] => Amount::default().to_string(),
+        [(_, sum)] => shown(*sum),
+        _ => {
+            let name = |currency: &Option<String>| currency.as_deref().unwrap_or("?").to_owned();
+            let each: Vec<_> =
+                sums.iter().map(|(currency, sum)| format!("{} {}", shown(*sum), name(currency))).collect();
+            each.join(", ")
+        }
+    }
+}
+
+/// A line and its row: the first in which they differ, currency and amount before all.
 fn pair(line: &Line, row: &Row) -> Finding {
     let found = |verdict, what, there: Amount, here: Option<Amount>| Finding {
         verdict,
@@ -284,34 +293,44 @@ fn pair(line: &Line, row: &Row) -> Finding {
         there: Some(there.to_string()),
         here: here.map(|here| here.to_string()),
     };
-    let amount = verdict(line.amount, row.gross_amount, 1);
+    if pairing::is_other_currency(line, row) {
+        let (there, here) = (line.currency.clone(), row.currency.clone());
+        return Finding { there, here, ..found(Verdict::PriceDiffers, "currency", line.amount, None) };
+    }
+    let amount = verdict(line.amount, row.gross_amount, behind_cents([row.gross_amount].into_iter()));
     if !amount.agrees() {
         return found(amount, "amount", line.amount, row.gross_amount);
     }
-    if let Some(there) = line.quantity.filter(|there| row.quantity.is_some_and(|here| here != *there)) {
-        return found(Verdict::PriceDiffers, "quantity", there, row.quantity);
-    }
-    let price = line.unit_price.zip(row.unit_price).map(|(there, here)| verdict(there, Some(here), 1));
-    if let (Some(there), Some(Verdict::PriceDiffers)) = (line.unit_price, price) {
-        return found(Verdict::PriceDiffers, "unit_price", there, row.unit_price);
+    for (what, there, here) in
+        [("quantity", line.quantity, row.quantity), ("unit_price", line.unit_price, row.unit_price)]
+    {
+        if let (Some(there), Some(here)) = (there, here) {
+            if !there.is(here) {
+                return found(Verdict::PriceDiffers, what, there.value, Some(here));
+            }
+        }
     }
     found(amount, "amount", line.amount, row.gross_amount)
 }
 
+fn shown(amount: Option<Amount>) -> String {
+    amount.map_or_else(|| "?".to_owned(), |amount| amount.to_string())
+}
+
+/// `of_all`: what is found of the whole invoice, beside its lines and rows, which are counted.
 fn finished(
     number: &str,
-    lines: usize,
-    rows: usize,
+    (lines, rows): (usize, usize),
     mut findings: Vec<Finding>,
-    (there, here): (Option<Amount>, Option<Amount>),
+    of_all: Option<Finding>,
+    (there, here): (String, String),
 ) -> Matched {
     let mut verdicts = BTreeMap::new();
     for finding in &findings {
         *verdicts.entry(finding.verdict.as_str()).or_default() += 1;
     }
     findings.retain(|finding| finding.verdict != Verdict::Matched);
-    let shown = |amount: Option<Amount>| amount.map_or_else(|| "?".to_owned(), |amount| amount.to_string());
-    let (there, here) = (shown(there), shown(here));
+    findings.extend(of_all);
     Matched { invoice_no: number.to_owned(), lines, rows, verdicts, there, here, findings }
 }
 

@@ -1,9 +1,12 @@
 //! A supplier's invoice against the rows that carry its number: what the file says, and what matches. Pure.
 //!
-//! [`mod@file`] reads a CSV of totals or of lines; [`matching`] compares it with [`Row`]s, to the cent.
+//! [`mod@file`] reads a CSV of totals or of lines; [`matching`] compares it with [`Row`]s, to the cent; `pairing` says which
+//! line is which row.
 
 pub mod file;
 pub mod matching;
+mod numbers;
+mod pairing;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -60,6 +63,27 @@ pub struct Total {
     pub currency: Option<String>,
 }
 
+/// A figure with as many decimals as the file shows in its column: what is behind them the supplier does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Figure {
+    /// As it is written.
+    pub value: Amount,
+    /// Decimals of the one in its column that has most.
+    pub decimals: u32,
+}
+
+impl Figure {
+    /// By how many ten-thousandths the whole figure may be away: half of the last decimal that is shown.
+    pub(crate) fn half(self) -> u64 {
+        10u64.pow(4u32.saturating_sub(self.decimals)) / 2
+    }
+
+    /// Whether it is this one, as far as it is shown.
+    pub fn is(self, here: Amount) -> bool {
+        self.value.ten_thousandths().abs_diff(here.ten_thousandths()) <= self.half()
+    }
+}
+
 /// A line of an invoice.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Line {
@@ -78,9 +102,11 @@ pub struct Line {
     /// The product in the supplier's words.
     pub product: Option<String>,
     /// How much, in the row's unit.
-    pub quantity: Option<Amount>,
+    pub quantity: Option<Figure>,
     /// Price of one unit, tax included, in the invoice's currency.
-    pub unit_price: Option<Amount>,
+    pub unit_price: Option<Figure>,
+    /// ISO 4217.
+    pub currency: Option<String>,
     /// What is to be paid for it, tax included, in the invoice's currency.
     pub amount: Amount,
 }

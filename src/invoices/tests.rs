@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::invoices::file;
+use crate::invoices::{Figure, file, pairing};
 
 fn of(text: &str) -> Amount {
     text.parse().unwrap()
@@ -30,7 +30,15 @@ fn row(id: &str, receipt: &str, quantity: &str, amount: &str) -> Row {
 
 fn compared(text: &str, rows: &[Row]) -> Vec<(&'static str, &'static str, Option<usize>)> {
     let matched = compare(&file::parse(text).unwrap(), rows);
-    matched.iter().flat_map(|m| &m.findings).map(|f| (f.verdict.as_str(), f.what, f.at)).collect()
+    let of_lines = matched.iter().flat_map(|m| &m.findings).filter(|f| f.what != "sum");
+    of_lines.map(|f| (f.verdict.as_str(), f.what, f.at)).collect()
+}
+
+/// What is found of the sums of an invoice's lines.
+fn sums_found(text: &str, rows: &[Row]) -> Vec<(String, String)> {
+    let matched = compare(&file::parse(text).unwrap(), rows);
+    let found = matched.iter().flat_map(|m| &m.findings).filter(|f| f.what == "sum");
+    found.map(|f| (f.there.clone().unwrap(), f.here.clone().unwrap())).collect()
 }
 
 #[test]
@@ -39,7 +47,7 @@ fn totals_are_compared_to_the_cent() {
     for (text, findings) in [
         ("invoice_no,total\nA1,45.02\n", &[][..]),
         ("invoice_no,total,net\nA1,45.02,2\n", &[]),
-        ("invoice_no,total\nA1,45.00\n", &[("rounding", "total", Some(2))]),
+        ("invoice_no,total\nA1,45.01\n", &[("price differs", "total", Some(2))]),
         ("invoice_no,total\nA1,44.99\n", &[("price differs", "total", Some(2))]),
         ("invoice_no,total,vat\nA1,45.02,1\n", &[("price differs", "vat", Some(2))]),
         ("invoice_no,total,currency\nA1,45.02,SEK\n", &[("price differs", "currency", Some(2))]),
@@ -54,7 +62,10 @@ fn lines_meet_their_rows_by_transaction_receipt_card_or_product() {
     let rows = [row("1", "7", "10", "15.00"), row("2", "8", "20", "30.02")];
     for (text, findings) in [
         ("invoice_no,transaction_id,amount\nA1,2,30.02\nA1,1,15\n", &[][..]),
-        ("invoice_no,receipt_no,quantity,amount\nA1,8,20,30.02\nA1,7,10,15.01\n", &[("rounding", "amount", Some(3))]),
+        (
+            "invoice_no,receipt_no,quantity,amount\nA1,8,20,30.02\nA1,7,10,15.01\n",
+            &[("price differs", "amount", Some(3))],
+        ),
         ("invoice_no,receipt_no,amount\nA1,8,30.02\nA1,7,15.02\n", &[("price differs", "amount", Some(3))]),
         (
             "invoice_no,receipt_no,quantity,amount\nA1,8,20,30.02\nA1,7,11,15\n",
@@ -74,6 +85,140 @@ fn lines_meet_their_rows_by_transaction_receipt_card_or_product() {
     ] {
         assert_eq!(compared(text, &rows), findings, "{text}");
     }
+}
+
+#[test]
+fn only_what_the_rows_have_behind_their_cents_is_rounded() {
+    let whole: Vec<Row> = (0..6_000).map(|n| row(&n.to_string(), &n.to_string(), "10", "15.00")).collect();
+    for (total, findings) in [
+        ("90000", &[][..]),
+        ("89999.99", &[("price differs", "total", Some(2))]),
+        ("90060", &[("price differs", "total", Some(2))]),
+    ] {
+        assert_eq!(compared(&format!("invoice_no,total\nA1,{total}\n"), &whole), findings, "{total}");
+    }
+    let lines: String = (0..6_000).map(|n| format!("A1,{n},15.01\n")).collect();
+    let text = format!("invoice_no,receipt_no,amount\n{lines}");
+    assert_eq!(compared(&text, &whole).len(), 6_000, "each line a cent too dear");
+    assert_eq!(sums_found(&text, &whole), [("90060.0000".to_owned(), "90000.0000".to_owned())]);
+
+    let split = [row("1", "7", "10", "15.0040"), row("2", "8", "20", "30.0270")];
+    for (text, findings) in [
+        ("invoice_no,total\nA1,45.031\n", &[][..]),
+        ("invoice_no,total\nA1,45.03\n", &[("rounding", "total", Some(2))]),
+        ("invoice_no,total\nA1,45.04\n", &[("price differs", "total", Some(2))]),
+        ("invoice_no,total\nA1,45.02\n", &[("price differs", "total", Some(2))]),
+        (
+            "invoice_no,receipt_no,amount\nA1,7,15.00\nA1,8,30.03\n",
+            &[("rounding", "amount", Some(2)), ("rounding", "amount", Some(3))],
+        ),
+        (
+            "invoice_no,receipt_no,amount\nA1,7,15.01\nA1,8,30.02\n",
+            &[("price differs", "amount", Some(2)), ("price differs", "amount", Some(3))],
+        ),
+    ] {
+        assert_eq!(compared(text, &split), findings, "{text}");
+    }
+}
+
+#[test]
+fn a_currency_is_compared_and_has_a_sum_of_its_own() {
+    let rows = [row("1", "7", "10", "10.00"), Row { currency: Some("SEK".to_owned()), ..row("2", "8", "10", "10.00") }];
+    for (text, findings) in [
+        ("invoice_no,receipt_no,currency,amount\nA1,7,EUR,10.00\nA1,8,SEK,10.00\n", &[][..]),
+        (
+            "invoice_no,receipt_no,currency,amount\nA1,7,SEK,10.00\nA1,8,SEK,10.00\n",
+            &[("price differs", "currency", Some(2))],
+        ),
+        ("invoice_no,product,currency,amount\nA1,d,SEK,10.00\nA1,d,EUR,10.00\n", &[]),
+    ] {
+        assert_eq!(compared(text, &rows), findings, "{text}");
+    }
+    let other = "invoice_no,receipt_no,currency,amount\nA1,7,SEK,10.00\nA1,8,SEK,10.00\n";
+    assert_eq!(sums_found(other, &rows), [("20.0000".to_owned(), "10.0000 EUR, 10.0000 SEK".to_owned())]);
+    let plain = compare(&file::parse("invoice_no,receipt_no,amount\nA1,7,10.00\nA1,8,10.00\n").unwrap(), &rows);
+    assert_eq!((plain[0].agrees(), plain[0].there.as_str()), (true, "10.0000 EUR, 10.0000 SEK"));
+    let total = compare(&file::parse("invoice_no,total\nA1,20.00\n").unwrap(), &rows);
+    assert_eq!((total[0].agrees(), total[0].here.as_str()), (false, "?"), "euros and crowns have no sum");
+}
+
+#[test]
+fn a_card_that_is_not_shown_decides_nothing() {
+    let text =
+        "invoice_no,card_number,date,product,quantity,amount\nA1,7077 1212 3412 1234,2026-05-10,diesel,10,15.00\n";
+    let with = |card: Option<&str>| [Row { card_number: card.map(str::to_owned), ..row("1", "7", "10", "15.00") }];
+    let hash = "5f".repeat(32);
+    for card in [
+        None,
+        Some(hash.as_str()),
+        Some("****************"),
+        Some("707712******1234"),
+        Some("****1234"),
+        Some("7077121234121234"),
+    ] {
+        assert_eq!(compared(text, &with(card)), [], "{card:?}");
+    }
+    for card in ["707712******1235", "****4321", "7077121234121235", "707712123412123"] {
+        let found = compared(text, &with(Some(card)));
+        assert_eq!(found, [("missing here", "amount", Some(2)), ("missing there", "amount", None)], "{card}");
+    }
+}
+
+#[test]
+fn quantity_and_price_are_compared_as_far_as_the_file_shows_them() {
+    let rows = [row("1", "7", "31.2345", "46.85"), row("2", "8", "20", "30.02")];
+    for (quantity, is_it) in
+        [("31.23", true), ("31.2345", true), ("31.24", false), ("31.22", false), ("31.2344", false)]
+    {
+        let text = format!("invoice_no,receipt_no,quantity,amount\nA1,7,{quantity},46.85\nA1,8,20.00,30.02\n");
+        assert_eq!(compared(&text, &rows).is_empty(), is_it, "{quantity}");
+    }
+    let rows = [Row { unit_price: Some(of("1.4993")), ..row("1", "7", "10", "14.99") }];
+    for (price, is_it) in [("1.499", true), ("1.50", true), ("1.4993", true), ("1.498", false), ("1.51", false)] {
+        let text = format!("invoice_no,receipt_no,unit_price,amount\nA1,7,{price},14.99\n");
+        assert_eq!(compared(&text, &rows).is_empty(), is_it, "{price}");
+    }
+}
+
+#[test]
+fn the_work_grows_with_the_lines_and_not_with_their_square() {
+    const SIZE: usize = 2_000;
+    // Nothing is equal, everything is near: by one receipt, by one product, and all of them alike but for their cards.
+    let rows: Vec<Row> = (0..SIZE)
+        .map(|n| Row {
+            key: format!("{n:05}"),
+            card_number: Some(format!("70771200{n:04}0000")),
+            quantity: Some(of("10")),
+            ..row(&n.to_string(), "0", "10", "15.00")
+        })
+        .collect();
+    let mut lines: Vec<Line> = (0..SIZE).map(|n| Line { at: n + 2, amount: of("15.01"), ..Line::default() }).collect();
+    let figure = Some(Figure { value: of("10"), decimals: 0 });
+    let by: [fn(&mut Line, usize, Option<Figure>); 4] = [
+        |line, _, _| line.receipt_no = Some("0".to_owned()),
+        |line, _, _| (line.receipt_no, line.product) = (None, Some("Diesel".to_owned())),
+        |line, _, figure| (line.quantity, line.date) = (figure, chrono::NaiveDate::from_ymd_opt(2026, 5, 10)),
+        |line, n, _| (line.amount, line.card_number) = ("15".parse().unwrap(), Some(format!("70771201{n:04}0000"))),
+    ];
+    for (turn, change) in by.into_iter().enumerate() {
+        for (n, line) in lines.iter_mut().enumerate() {
+            change(line, n, figure);
+        }
+        let paired = pairing::pair(&lines.iter().collect::<Vec<_>>(), &rows.iter().collect::<Vec<_>>());
+        let most = 250 * SIZE as u64;
+        assert!(paired.compared <= most, "{turn}: {} comparisons of {SIZE} lines", paired.compared);
+        let met = paired.rows().iter().flatten().count();
+        assert_eq!(met, if turn < 3 { SIZE } else { 0 }, "{turn}");
+    }
+    let equal: Vec<Line> = (0..SIZE)
+        .map(|n| Line { at: n + 2, product: Some("d".to_owned()), amount: of("15"), ..Line::default() })
+        .collect();
+    let paired = pairing::pair(&equal.iter().collect::<Vec<_>>(), &rows.iter().collect::<Vec<_>>());
+    assert_eq!(
+        (paired.compared, paired.rows().iter().flatten().count()),
+        (SIZE as u64, SIZE),
+        "what is equal is counted off"
+    );
 }
 
 #[test]
@@ -106,7 +251,7 @@ proptest! {
             transaction_id: (by == 0).then(|| row.transaction_id.clone()),
             receipt_no: (by == 1).then(|| row.receipt_no.clone()).flatten(),
             product: (by == 2).then(|| "Diesel".to_owned()),
-            quantity: row.quantity,
+            quantity: row.quantity.map(|value| Figure { value, decimals: 2 }),
             amount: row.gross_amount.unwrap(),
             ..Line::default()
         }).collect();
