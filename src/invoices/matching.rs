@@ -258,15 +258,15 @@ fn by_currency(amounts: impl Iterator<Item = (Option<String>, Option<Amount>)>) 
 
 /// Whether the sums of lines and rows differ by more than may be rounded. What says no currency is held against the only one.
 fn sums_differ(there: &Sums, here: &Sums, rounds: u64) -> bool {
-    if let ([(a, there)], [(b, here)]) = (&there.iter().collect::<Vec<_>>()[..], &here.iter().collect::<Vec<_>>()[..]) {
-        let is_other = a.as_ref().zip(b.as_ref()).is_some_and(|(a, b)| a != b);
-        return is_other || there.is_none_or(|there| !verdict(there, **here, rounds).agrees());
+    let differ =
+        |there: Option<Amount>, here: Option<Amount>| there.is_none_or(|there| !verdict(there, here, rounds).agrees());
+    if there.len() == 1 && here.len() == 1 {
+        let names = there.keys().flatten().zip(here.keys().flatten()).next();
+        return names.is_some_and(|(there, here)| there != here)
+            || there.values().zip(here.values()).any(|(there, here)| differ(*there, *here));
     }
     there.len() != here.len()
-        || there.iter().any(|(currency, there)| {
-            let here = here.get(currency).copied().flatten();
-            there.is_none_or(|there| !verdict(there, here, rounds).agrees())
-        })
+        || there.iter().any(|(currency, there)| differ(*there, here.get(currency).copied().flatten()))
 }
 
 /// Sums as they are shown: with their currencies where there are several.
@@ -304,10 +304,10 @@ fn pair(line: &Line, row: &Row) -> Finding {
     for (what, there, here) in
         [("quantity", line.quantity, row.quantity), ("unit_price", line.unit_price, row.unit_price)]
     {
-        if let (Some(there), Some(here)) = (there, here) {
-            if !there.is(here) {
-                return found(Verdict::PriceDiffers, what, there.value, Some(here));
-            }
+        if let (Some(there), Some(here)) = (there, here)
+            && !there.is(here)
+        {
+            return found(Verdict::PriceDiffers, what, there.value, Some(here));
         }
     }
     found(amount, "amount", line.amount, row.gross_amount)

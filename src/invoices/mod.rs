@@ -73,14 +73,11 @@ pub struct Figure {
 }
 
 impl Figure {
-    /// By how many ten-thousandths the whole figure may be away: half of the last decimal that is shown.
-    pub(crate) fn half(self) -> u64 {
-        10u64.pow(4u32.saturating_sub(self.decimals)) / 2
-    }
-
     /// Whether it is this one, as far as it is shown.
-    pub fn is(self, here: Amount) -> bool {
-        self.value.ten_thousandths().abs_diff(here.ten_thousandths()) <= self.half()
+    pub const fn is(self, here: Amount) -> bool {
+        // Half of the last decimal that is shown.
+        let half = 10u64.pow(4u32.saturating_sub(self.decimals)) / 2;
+        self.value.ten_thousandths().abs_diff(here.ten_thousandths()) <= half
     }
 }
 

@@ -228,8 +228,8 @@ impl Pairing<'_> {
         for (group, place) in places {
             let from = (group.clone(), place, 0);
             let is_of_it = |entry: &&(Group, i64, usize)| entry.0 == group;
-            rows.extend(self.index.range(&from..).take_while(is_of_it).take(NEAR).map(|entry| entry.2));
-            rows.extend(self.index.range(..&from).rev().take_while(is_of_it).take(NEAR).map(|entry| entry.2));
+            rows.extend(self.index.range(from.clone()..).take_while(is_of_it).take(NEAR).map(|entry| entry.2));
+            rows.extend(self.index.range(..from).rev().take_while(is_of_it).take(NEAR).map(|entry| entry.2));
         }
         self.compared += rows.len() as u64;
         let held =
