@@ -79,17 +79,17 @@ async fn sales_that_count_and_what_they_come_to_by_day() {
     assert_eq!(
         days,
         [
-            "(2026-05-03,alexela_bonus,3,,,fuel,diesel,L,EUR,1,1,3.0000,,,,1)",
-            "(2026-05-03,alexela_card,1,,North,fuel,diesel,L,EUR,2,2,52.0000,50.0000,10.0000,60.0000,1)",
-            "(2026-05-03,alexela_card,1,,North,goods,,pcs,EUR,1,1,2.0000,4.0000,1.0000,5.0000,0)",
-            "(2026-05-03,alexela_ev,1,,,ev_charging,electricity,kWh,,1,1,20.0000,,,,1)",
-            "(2026-05-03,hecone,1,,,fuel,diesel,L,EUR,1,1,10.0000,,,15.0000,0)",
-            "(2026-05-04,hecone,1,,,fuel,diesel,L,EUR,1,1,10.0000,,,15.0000,0)",
-            "(2026-05-05,hecone,1,,,fuel,diesel,L,EUR,1,1,11.0000,,,16.0000,0)",
-            "(2026-05-13,alexela_card,1,,,fuel,diesel,L,EUR,1,1,30.0000,40.0000,8.0000,48.0000,0)",
-            "(2026-05-23,alexela_card,2,,,fuel,diesel,L,PLN,1,1,45.0000,200.0000,40.0000,240.0000,0)",
-            "(2026-05-25,alexela_card,1,,,fuel,diesel,L,EUR,1,1,-5.0000,-5.0000,-1.0000,-6.0000,0)",
-            "(2026-06-01,alexela_card,1,,,fuel,diesel,L,EUR,1,1,20.0000,,,,1)",
+            "(2026-05-03,alexela_bonus,3,,,fuel,diesel,L,EUR,1,1,3.0000,,,,1,fleet)",
+            "(2026-05-03,alexela_card,1,,North,fuel,diesel,L,EUR,2,2,52.0000,50.0000,10.0000,60.0000,1,fleet)",
+            "(2026-05-03,alexela_card,1,,North,goods,,pcs,EUR,1,1,2.0000,4.0000,1.0000,5.0000,0,fleet)",
+            "(2026-05-03,alexela_ev,1,,,ev_charging,electricity,kWh,,1,1,20.0000,,,,1,fleet)",
+            "(2026-05-03,hecone,1,,,fuel,diesel,L,EUR,1,1,10.0000,,,15.0000,0,north)",
+            "(2026-05-04,hecone,1,,,fuel,diesel,L,EUR,1,1,10.0000,,,15.0000,0,north)",
+            "(2026-05-05,hecone,1,,,fuel,diesel,L,EUR,1,1,11.0000,,,16.0000,0,south)",
+            "(2026-05-13,alexela_card,1,,,fuel,diesel,L,EUR,1,1,30.0000,40.0000,8.0000,48.0000,0,fleet)",
+            "(2026-05-23,alexela_card,2,,,fuel,diesel,L,PLN,1,1,45.0000,200.0000,40.0000,240.0000,0,fleet)",
+            "(2026-05-25,alexela_card,1,,,fuel,diesel,L,EUR,1,1,-5.0000,-5.0000,-1.0000,-6.0000,0,fleet)",
+            "(2026-06-01,alexela_card,1,,,fuel,diesel,L,EUR,1,1,20.0000,,,,1,fleet)",
         ]
     );
 }
@@ -259,6 +259,58 @@ async fn a_plate_is_one_vehicles_at_a_time() {
     assert_eq!(error.as_database_error().and_then(|e| e.constraint()), Some("vehicle_of_plate"), "{error}");
 }
 
+/// Two accounts, and two vendors, that number their sites, vehicles and transactions alike.
+const ALIKE: &str = r#"
+INSERT INTO fuel.vehicle (name, vehicle_no, account, tank_l) VALUES ('North 5', '5', 'north', 50), ('Any 5', '5', NULL, 70), ('Any 6', '6', NULL, 70);
+INSERT INTO fuel.site (site_id, vendor, account, latitude, longitude) VALUES
+    ('1', NULL, NULL, 59.43, 24.75), ('1', 'hecone', NULL, 58.37, 26.72), ('1', 'hecone', 'south', 59.45, 24.80), ('2', NULL, NULL, 59.43, 24.75);
+SELECT count(public.make(said::jsonb)) FROM (VALUES
+('{"id": "1", "at": "2026-05-03T08:00Z", "source": "hecone", "account": "north", "vehicle_no": "5", "quantity": 60, "site_id": "1"}'),
+('{"id": "1", "at": "2026-05-03T09:00Z", "source": "hecone", "account": "south", "vehicle_no": "5", "quantity": 60, "site_id": "1"}'),
+('{"id": "2", "at": "2026-05-03T10:00Z", "source": "hecone", "account": "south", "vehicle_no": "5", "quantity": 71, "site_id": "1"}'),
+('{"id": "3", "at": "2026-05-03T10:00Z", "source": "hecone", "account": "south", "vehicle_no": "6", "quantity": 71, "site_id": "1"}'),
+('{"id": "7", "at": "2026-05-04T10:00Z", "license_plate": "AAA 1", "site_id": "1"}'),
+('{"id": "7", "at": "2026-05-04T11:00Z", "source": "hecone", "account": "north", "license_plate": "AAA 1", "quantity": 41, "site_id": "1"}'),
+('{"id": "8", "at": "2026-05-05T10:00Z", "license_plate": "AAA 2", "site_id": "1"}'),
+('{"id": "8", "at": "2026-05-05T10:20Z", "source": "hecone", "account": "south", "license_plate": "AAA 2", "quantity": 41, "site_id": "1"}'),
+('{"id": "9", "at": "2026-05-06T10:00Z", "license_plate": "AAA 3", "site_id": "2"}'),
+('{"id": "9", "at": "2026-05-06T10:01Z", "source": "hecone", "account": "south", "license_plate": "AAA 3", "quantity": 41, "site_id": "2"}')
+) AS line (said)
+"#;
+
+#[tokio::test]
+async fn accounts_and_vendors_that_number_alike_are_kept_apart() {
+    let known = Known::empty().await;
+    let mut tx = known.begin(&[ALIKE]).await;
+    let found =
+        "SELECT concat_ws(' ', rule, source, account, source_transaction_id, vehicle) FROM fuel.finding ORDER BY 1";
+    assert_eq!(
+        rows(&mut tx, found).await,
+        [
+            "over_tank hecone north 1 North 5",
+            "over_tank hecone south 2 Any 5",
+            "over_tank hecone south 3 Any 6",
+            "two_places hecone north 7 AAA 1",
+        ]
+    );
+    let days = "SELECT concat_ws(' ', source, account, site_id, transactions, quantity) FROM fuel.daily_consumption \
+        WHERE day = '2026-05-03' ORDER BY 1";
+    assert_eq!(rows(&mut tx, days).await, ["hecone north 1 1 60.0000", "hecone south 1 3 202.0000"]);
+    let months =
+        "SELECT concat_ws(' ', vehicle, fills, quantity) FROM fuel.vehicle_month WHERE vehicle LIKE 'AAA%' ORDER BY 1";
+    assert_eq!(rows(&mut tx, months).await, ["AAA 1 2 81.0000", "AAA 2 2 81.0000", "AAA 3 2 81.0000"]);
+    tx.rollback().await.unwrap();
+    for (again, constraint) in [
+        ("INSERT INTO fuel.vehicle (vehicle_no, account, tank_l) VALUES ('5', 'north', 5)", "vehicle_of_number"),
+        ("INSERT INTO fuel.site (site_id, vendor, latitude, longitude) VALUES ('1', 'hecone', 1, 1)", "site_of_one"),
+    ] {
+        let mut tx = known.begin(&[ALIKE]).await;
+        let error = sqlx::query(again).execute(&mut *tx).await.unwrap_err();
+        assert_eq!(error.as_database_error().and_then(|e| e.constraint()), Some(constraint), "{error}");
+        tx.rollback().await.unwrap();
+    }
+}
+
 /// After each step, the table as it stands is kept beside the time; later, the past is asked for each of these times.
 #[tokio::test]
 async fn the_table_is_told_as_it_was_after_each_load() {
@@ -329,6 +381,38 @@ async fn every_example_question_runs_on_an_empty_and_on_a_filled_warehouse() {
         }
         tx.rollback().await.unwrap();
     }
+}
+
+/// The last month of three streams: one read whole, one from its twentieth day on, one never.
+const LAST_MONTH: &str = "INSERT INTO fuel.checkpoint (source, account, partition) VALUES ('hecone', 'whole', '-'), ('hecone', 'late', '-'), ('hecone', 'never', '-'); \
+    INSERT INTO fuel.checkpoint (source, account, partition, last_outcome) VALUES ('alexela_ev', 'fleet', '-', 'not_enabled'); \
+    INSERT INTO fuel.sync_window (source, account, partition, window_start, window_end, state, read_through, first_read_at, last_read_at, full_read_at) \
+    SELECT 'hecone', w.account, '-', w.from_at, w.to_at, 'read', w.to_at, w.to_at, w.to_at, w.to_at \
+    FROM (SELECT date_trunc('month', now(), 'UTC') AS after, date_trunc('month', date_trunc('month', now(), 'UTC') - interval '1 day', 'UTC') AS first) AS m \
+    CROSS JOIN LATERAL (VALUES ('whole', m.first, m.after), ('late', m.first + interval '19 days', m.after)) AS w (account, from_at, to_at)";
+
+#[tokio::test]
+async fn the_question_whether_a_month_is_complete_misses_no_stream_and_no_day() {
+    let text = include_str!("../../docs/QUERIES.md");
+    let question = text.split("## Is the month complete?").nth(1).unwrap().split("```sql\n").nth(1).unwrap();
+    let question = question.split(';').next().unwrap();
+    let known = Known::empty().await;
+    let mut tx = known.begin(&[LAST_MONTH]).await;
+    let count = |of: &str| {
+        format!(
+            "SELECT concat_ws(' ', account, state, count(*) = {of}) FROM ({question}) AS q GROUP BY account, state ORDER BY 1"
+        )
+    };
+    let days = "extract(day FROM date_trunc('month', now() AT TIME ZONE 'UTC') - interval '1 day')";
+    let of = count(&format!("CASE account WHEN 'late' THEN 19 ELSE {days} END"));
+    let answer: Vec<String> = sqlx::query_scalar(AssertSqlSafe(of)).fetch_all(&mut *tx).await.unwrap();
+    assert_eq!(answer, ["late never read t", "never never read t"]);
+    sqlx::query("INSERT INTO fuel.quarantine (source, account, partition, fingerprint, record, field, reason) VALUES ('hecone', 'whole', '-', '\\x01', '{}', 'id', 'is missing')")
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    let answer: Vec<String> = sqlx::query_scalar(AssertSqlSafe(count("1"))).fetch_all(&mut *tx).await.unwrap();
+    assert_eq!(answer.last().map(String::as_str), Some("whole in quarantine t"));
 }
 
 #[tokio::test]
