@@ -60,13 +60,14 @@ pub(super) async fn run(args: ProveArgs, global: &Global) -> Result<Exit, Failur
 
 /// What the configuration has of the accounts, as far as it is selected.
 pub fn accounts(config: &Config, selected: &dyn Fn(SourceKind, &str) -> bool) -> Vec<Account> {
-    let hecone = config.hecone.iter().map(|a| (a.name.clone(), vec![SourceKind::HecOne], a.start, a.grid));
-    let alexela = config.alexela.iter().map(|a| (a.name.clone(), a.sources.clone(), a.start, a.grid));
+    let hecone = config.hecone.iter().map(|a| (a.name.clone(), vec![SourceKind::HecOne], a.start, a.grid, Vec::new()));
+    let alexela =
+        config.alexela.iter().map(|a| (a.name.clone(), a.sources.clone(), a.start, a.grid, a.contracts.clone()));
     hecone
         .chain(alexela)
-        .map(|(name, mut kinds, start, grid)| {
+        .map(|(name, mut kinds, start, grid, contracts)| {
             kinds.retain(|kind| selected(*kind, &name));
-            Account { name, kinds, start, grid }
+            Account { name, kinds, start, grid, contracts }
         })
         .collect()
 }
@@ -107,6 +108,9 @@ pub fn text(certificate: &Certificate, took: Duration) -> String {
     said.extend(
         certificate.unknown_sources.iter().map(|name| format!("{name}: a source that this version does not know")),
     );
+    for of in &certificate.streams {
+        said.extend(left_over(of));
+    }
     said.push(format!("root  {}", digest::hex(&certificate.root)));
     said.push(closing(certificate, took));
     said.join("\n")
@@ -209,6 +213,34 @@ fn changes(certificate: &Certificate) -> Vec<String> {
         if left > 0 {
             said.push(format!("  … and {left} more; --json names them."));
         }
+    }
+    said
+}
+
+/// What of a stream is in no window of the table, and why nobody waits for it.
+fn left_over(of: &Proved) -> Vec<String> {
+    let mut said = Vec::new();
+    if let Some(why) = of.ended {
+        let until =
+            of.read_until.map_or_else(|| "never read".to_owned(), |until| format!("read up to {}", moment(until)));
+        said.push(format!("{}: {why}; {until}, and what is behind is not waited for", of.stream));
+    }
+    if of.quarantined_elsewhere > 0 {
+        said.push(format!(
+            "{}: {} record(s) cannot be normalized, and nothing says of which month they are: fuelsync quarantine list",
+            of.stream, of.quarantined_elsewhere
+        ));
+    }
+    if !of.dropped.is_empty() {
+        said.push(format!(
+            "{}: {} record(s) were dropped by hand, and nothing of them is here:",
+            of.stream,
+            of.dropped.len()
+        ));
+    }
+    for dropped in of.dropped.iter().take(SHOWN) {
+        let id = dropped.source_transaction_id.as_deref().unwrap_or("without an id");
+        said.push(format!("  {id}, dropped {}: number {}", moment(dropped.dropped_at), dropped.id));
     }
     said
 }

@@ -33,6 +33,31 @@ pub struct Account {
     pub start: DateTime<Utc>,
     /// The grid of new windows.
     pub grid: Grid,
+    /// The contracts that are named; empty for all that the source lists.
+    pub contracts: Vec<String>,
+}
+
+impl Account {
+    fn reads(&self, id: &StreamId) -> bool {
+        let named = &self.contracts;
+        self.name == id.account
+            && self.kinds.contains(&id.source)
+            && (id.source != SourceKind::AlexelaCard
+                || named.is_empty()
+                || named.iter().any(|n| n == id.partition.as_str()))
+    }
+
+    /// The streams that it must have.
+    fn streams(&self) -> impl Iterator<Item = StreamId> {
+        let of = move |kind: SourceKind| {
+            let of_contracts = kind == SourceKind::AlexelaCard && !self.contracts.is_empty();
+            let whole = (!of_contracts).then(Partition::whole);
+            let named =
+                self.contracts.iter().filter(move |_| of_contracts).map(|name| Partition::contract(name.clone()));
+            whole.into_iter().chain(named).map(move |partition| StreamId::new(kind, self.name.clone(), partition))
+        };
+        self.kinds.iter().flat_map(move |kind| of(*kind))
+    }
 }
 
 /// What proving works with.
@@ -120,16 +145,22 @@ impl Prove<'_> {
         Ok(Certificate::of(Uuid::now_v7(), stretch, snapshot.at, root, proved, findings, unknown))
     }
 
-    /// The streams that are selected, and for each account of the configuration of which nothing was ever read one that
-    /// says so.
+    /// The streams that are selected, and for each source and named contract of the configuration of which nothing was ever
+    /// read one that says so.
     fn with_those_never_read(&self, streams: Vec<Stream>) -> Vec<Stream> {
         let mut selected: Vec<_> =
             streams.into_iter().filter(|stream| (self.selected)(stream.id.source, &stream.id.account)).collect();
         for account in self.accounts {
-            for kind in &account.kinds {
-                if !selected.iter().any(|stream| stream.id.source == *kind && stream.id.account == account.name) {
-                    let id = StreamId::new(*kind, account.name.clone(), Partition::whole());
-                    selected.push(Stream { id, watermark: None });
+            for id in account.streams() {
+                // Where no contract is named, any is one of it.
+                let is_it = |stream: &Stream| {
+                    stream.id == id
+                        || account.contracts.is_empty()
+                            && stream.id.source == id.source
+                            && stream.id.account == id.account
+                };
+                if !selected.iter().any(is_it) {
+                    selected.push(Stream { id, watermark: None, last_outcome: None, read_until: None });
                 }
             }
         }
@@ -153,18 +184,31 @@ impl Prove<'_> {
         findings: &mut Findings,
     ) -> Result<Proved, WarehouseError> {
         let (ledger, gaps) = snapshot.ledger(&stream.id, stretch).await?;
-        let has = |account: &&Account| account.name == stream.id.account && account.kinds.contains(&stream.id.source);
-        let account = self.accounts.iter().find(has).map(|account| (account.start, account.grid));
-        let standing =
-            Standing { ledger: &ledger, gaps: &gaps, watermark: stream.watermark, present: self.present, account };
+        let account = self.accounts.iter().find(|account| account.reads(&stream.id));
+        let ended = match (stream.last_outcome.as_deref(), account) {
+            (_, None) => Some("no account of the configuration reads it"),
+            (Some("withdrawn"), _) => Some("the source no longer lists it"),
+            (Some("not_enabled"), _) => Some("it is not enabled at the source"),
+            (_, Some(_)) => None,
+        };
+        let standing = Standing {
+            ledger: &ledger,
+            gaps: &gaps,
+            watermark: stream.watermark,
+            present: self.present,
+            account: account.map(|account| (account.start, account.grid)),
+            has_ended: ended.is_some(),
+            read_until: stream.read_until,
+        };
         let normalizer = (self.normalizer)(&stream.id);
         let normalize = |stream: &StreamId, text: &str| self.normalized(normalizer.as_ref(), stream, text);
-        let mut proved = Proved::new(stream.id.clone(), stream.watermark, normalizer.is_some());
+        let left = snapshot.left_over(&stream.id, stretch).await?;
+        let mut proved = Proved::new(&stream, ended, left, normalizer.is_some());
         for piece in pieces::tile(stretch, &standing) {
             let lines = snapshot.lines(&stream.id, piece.window, &normalize, findings).await?;
             let entry = match piece.cover {
                 Cover::Read(number) => ledger.get(number),
-                Cover::Unread | Cover::Gap | Cover::BeforeStart | Cover::AfterWatermark => None,
+                Cover::Unread | Cover::Gap | Cover::BeforeStart | Cover::AfterWatermark | Cover::Ended => None,
             };
             proved.windows.push(ProvedWindow::of(piece, entry, lines));
         }

@@ -20,6 +20,8 @@ pub(super) enum Cover {
     BeforeStart,
     /// It lies behind the watermark.
     AfterWatermark,
+    /// The stream is no longer read, and it lies behind all that was.
+    Ended,
 }
 
 /// A piece of the stretch.
@@ -40,6 +42,10 @@ pub(super) struct Standing<'a> {
     pub(super) present: DateTime<Utc>,
     /// The first instant ever to read and the grid, where the configuration has the account.
     pub(super) account: Option<(DateTime<Utc>, Grid)>,
+    /// Whether the stream is no longer read.
+    pub(super) has_ended: bool,
+    /// Up to when it has been read, if ever.
+    pub(super) read_until: Option<DateTime<Utc>>,
 }
 
 /// Tiles the stretch, in order of time: each instant lies in one piece.
@@ -56,6 +62,15 @@ pub(super) fn tile(stretch: Window, standing: &Standing<'_>) -> Vec<Piece> {
         let Some(read) = through.and_then(|through| Window::new(entry.window.start(), through)) else { continue };
         of(open.iter().filter_map(|piece| piece.intersect(&read)).collect(), Cover::Read(number));
         open = open.iter().flat_map(|piece| piece.minus([read])).collect();
+    }
+    if standing.has_ended {
+        let until = standing.read_until;
+        let cut = |piece: &Window, from: Option<DateTime<Utc>>| {
+            from.map_or(Some(*piece), |from| Window::new(piece.start().max(from), piece.end()))
+        };
+        of(open.iter().filter_map(|piece| cut(piece, until)).collect(), Cover::Ended);
+        let before = |piece: &Window| until.and_then(|until| Window::new(piece.start(), piece.end().min(until)));
+        open = open.iter().filter_map(before).collect();
     }
     // Without a watermark nothing was read in order; what is still to come is no one's fault all the same.
     let end = standing.watermark.unwrap_or(standing.present).min(standing.present);
@@ -104,6 +119,8 @@ mod tests {
             watermark: Some(at(44)),
             present: at(46),
             account: Some((at(2), grid)),
+            has_ended: false,
+            read_until: Some(at(45)),
         };
         assert_eq!(
             shown(window(0, 60), &standing),
@@ -118,6 +135,13 @@ mod tests {
                 (window(45, 60), Cover::AfterWatermark),
             ]
         );
+        let ended = Standing { has_ended: true, ..standing };
+        assert_eq!(
+            shown(window(30, 60), &ended),
+            [(window(30, 40), Cover::Unread), (window(40, 45), Cover::Read(2)), (window(45, 60), Cover::Ended)]
+        );
+        let never = Standing { has_ended: true, read_until: None, watermark: None, ledger: &[], gaps: &[], ..standing };
+        assert_eq!(shown(window(0, 60), &never), [(window(0, 60), Cover::Ended)]);
         let unknown = Standing { watermark: None, account: None, ..standing };
         assert_eq!(shown(window(0, 3), &unknown), [(window(0, 3), Cover::Unread)]);
         assert_eq!(shown(window(50, 60), &unknown), [(window(50, 60), Cover::AfterWatermark)]);
@@ -128,11 +152,12 @@ mod tests {
         fn every_instant_lies_in_one_piece(
             stretch in (0i64..40, 1i64..60), cells in prop::collection::btree_map(0i64..10, prop::option::of(0i64..14), 0..8),
             gaps in prop::collection::vec((0i64..90, 1i64..20), 0..4), watermark in prop::option::of(0i64..120), start in 0i64..60,
+            has_ended: bool, until in prop::option::of(0i64..100),
         ) {
             let ledger: Vec<_> = cells.into_iter().map(|(cell, read)| entry(cell * 10, cell * 10 + 10, read.map(|r| cell * 10 + r))).collect();
             let gaps: Vec<_> = gaps.into_iter().map(|(from, length)| window(from, from + length)).collect();
             let grid = Grid::new(std::time::Duration::from_hours(10)).unwrap();
-            let standing = Standing { ledger: &ledger, gaps: &gaps, watermark: watermark.map(at), present: at(100), account: Some((at(start), grid)) };
+            let standing = Standing { ledger: &ledger, gaps: &gaps, watermark: watermark.map(at), present: at(100), account: Some((at(start), grid)), has_ended, read_until: until.map(at) };
             let stretch = window(stretch.0, stretch.0 + stretch.1);
             let pieces = tile(stretch, &standing);
             prop_assert_eq!(pieces.first().map(|piece| piece.window.start()), Some(stretch.start()));

@@ -10,7 +10,9 @@ use super::pieces::{Cover, Piece};
 use crate::{
     domain::{StreamId, Window},
     warehouse::{
-        certificate::{Digest, Earlier, Finding, Findings, LedgerWindow, Lines, Since, digest},
+        certificate::{
+            Digest, Dropped, Earlier, Finding, Findings, LedgerWindow, LeftOver, Lines, Since, Stream, digest,
+        },
         sums::Sums,
     },
 };
@@ -27,7 +29,7 @@ pub enum State {
     Quarantined,
     /// Not read.
     Missing,
-    /// Not to be read: a gap, before the start, after the watermark.
+    /// Not to be read: a gap, before the start, after the watermark, or the stream is no longer read.
     NotCovered,
 }
 
@@ -62,6 +64,9 @@ pub struct ProvedWindow {
     pub state: State,
     /// Why, in words.
     pub why: String,
+    /// Whether its stream is no longer read, and had not been read so far: nobody waits for it.
+    #[serde(skip)]
+    pub(super) is_behind_end: bool,
     /// Open records in quarantine of the whole window.
     pub quarantined: u64,
     /// What the table has of it.
@@ -76,20 +81,27 @@ impl ProvedWindow {
             (Cover::Read(_), _) if quarantined > 0 => {
                 (State::Quarantined, format!("{quarantined} record(s) cannot be normalized"))
             }
+            (Cover::Read(_), Some(entry)) if entry.unstable => {
+                let again = if entry.is_final { ", and it is not read again: verify --repair" } else { "" };
+                (State::Provisional, format!("the source's pages kept moving while it was read{again}"))
+            }
+            (Cover::Read(_), Some(entry)) if entry.is_final && lines.unsettled > 0 => {
+                let never = "line(s) were not settled by the source when it was read last, and it is not read again";
+                (State::Provisional, format!("{} {never}", lines.unsettled))
+            }
             (Cover::Read(_), Some(entry)) if entry.is_final => (State::Final, "not read again".to_owned()),
             (Cover::Read(_), _) if lines.open > 0 => {
                 (State::Provisional, format!("{} line(s) can still change", lines.open))
-            }
-            (Cover::Read(_), Some(entry)) if entry.unstable => {
-                (State::Provisional, "the source's pages kept moving while it was read".to_owned())
             }
             (Cover::Read(_), _) => (State::Provisional, "it will be read again".to_owned()),
             (Cover::Unread, _) => (State::Missing, "not read".to_owned()),
             (Cover::Gap, _) => (State::NotCovered, "lost at the source before it was read".to_owned()),
             (Cover::BeforeStart, _) => (State::NotCovered, "before the account's start".to_owned()),
             (Cover::AfterWatermark, _) => (State::NotCovered, "after the watermark".to_owned()),
+            (Cover::Ended, _) => (State::NotCovered, "no longer read".to_owned()),
         };
-        Self { window: piece.window, state, why, quarantined, lines }
+        let is_behind_end = piece.cover == Cover::Ended;
+        Self { window: piece.window, state, why, is_behind_end, quarantined, lines }
     }
 
     /// Whether it is folded into the root: what was not read and holds nothing says nothing.
@@ -134,6 +146,14 @@ pub struct Proved {
     pub watermark: Option<DateTime<Utc>>,
     /// Whether an account of the configuration has the rules by which its records are normalized again.
     pub has_rules: bool,
+    /// Why it is no longer read; none when it is. What it was not read of is then waited for by nobody.
+    pub ended: Option<&'static str>,
+    /// Up to when it has been read.
+    pub read_until: Option<DateTime<Utc>>,
+    /// Open records in quarantine whose window is not known, or none of the ledger's: of this month or of another.
+    pub quarantined_elsewhere: u64,
+    /// Records that were dropped by hand, of this stretch or of no known time: nothing of them is in the table.
+    pub dropped: Vec<Dropped>,
     /// Its windows, in order of time.
     pub windows: Vec<ProvedWindow>,
     /// What changed since the last certificate; none when there was none.
@@ -144,8 +164,26 @@ pub struct Proved {
 }
 
 impl Proved {
-    pub(super) const fn new(stream: StreamId, watermark: Option<DateTime<Utc>>, has_rules: bool) -> Self {
-        Self { stream, watermark, has_rules, windows: Vec::new(), since: None, unlike: Vec::new() }
+    pub(super) fn new(stream: &Stream, ended: Option<&'static str>, left: LeftOver, has_rules: bool) -> Self {
+        Self {
+            stream: stream.id.clone(),
+            watermark: stream.watermark,
+            has_rules,
+            ended,
+            read_until: stream.read_until,
+            quarantined_elsewhere: left.open,
+            dropped: left.dropped,
+            windows: Vec::new(),
+            since: None,
+            unlike: Vec::new(),
+        }
+    }
+
+    /// Whether all of it that anybody waits for is final, and nothing of it is in quarantine.
+    fn is_complete(&self) -> bool {
+        let is_settled =
+            |window: &ProvedWindow| window.state == State::Final || window.is_behind_end && window.lines.rows == 0;
+        self.quarantined_elsewhere == 0 && self.windows.iter().all(is_settled)
     }
 
     /// The digests that are folded into the root, in order.
@@ -172,7 +210,8 @@ pub struct Certificate {
     pub stretch: Window,
     /// The moment of the tables, by the database's clock.
     pub made_at: DateTime<Utc>,
-    /// Whether all of the stretch is final, nothing is in quarantine, and nothing was found.
+    /// Whether all of the stretch is final but for what streams that are no longer read had not been read of, no record is in
+    /// quarantine or without a place in time, the tables have no unknown source, and nothing was found.
     pub complete: bool,
     /// Over all windows.
     #[serde(serialize_with = "in_hex")]
@@ -222,7 +261,11 @@ impl Certificate {
             sums += &window.lines.sums;
             rows += window.lines.rows;
         }
-        let complete = findings.count == 0 && !states.is_empty() && states.keys().all(|state| *state == State::Final);
+        let complete = findings.count == 0
+            && findings.unplaced == 0
+            && unknown_sources.is_empty()
+            && states.contains_key(&State::Final)
+            && streams.iter().all(Proved::is_complete);
         Self {
             certificate,
             stretch,

@@ -46,6 +46,7 @@ pub(super) struct Folding {
     rows: u64,
     missing: u64,
     open: u64,
+    unsettled: u64,
     sums: Sums,
 }
 
@@ -57,6 +58,7 @@ impl Folding {
             rows: 0,
             missing: 0,
             open: 0,
+            unsettled: 0,
             sums: Sums::default(),
         }
     }
@@ -72,13 +74,14 @@ impl Folding {
         let state = fields::text(&line.fields, STATE);
         let is = |other: &State| state == Some(other.as_str());
         self.open += u64::from(self.open_states.iter().any(is));
+        self.unsettled += u64::from(is(&State::Provisional));
         if is(&State::Posted) || is(&State::Invoiced) {
             self.sums.add(&line.fields);
         }
     }
 
     pub(super) fn finish(self) -> Lines {
-        let Self { digest, rows, missing, open, sums, .. } = self;
-        Lines { rows, missing, open, sums, digest: digest.finish() }
+        let Self { digest, rows, missing, open, unsettled, sums, .. } = self;
+        Lines { rows, missing, open, unsettled, sums, digest: digest.finish() }
     }
 }

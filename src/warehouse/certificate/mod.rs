@@ -35,6 +35,32 @@ pub struct Stream {
     pub id: StreamId,
     /// Its watermark.
     pub watermark: Option<DateTime<Utc>>,
+    /// How its last pass ended.
+    pub last_outcome: Option<String>,
+    /// Up to when it has been read; none when it never was.
+    pub read_until: Option<DateTime<Utc>>,
+}
+
+/// A record that could not be normalized and that somebody dropped by hand: nothing of it is in the table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Dropped {
+    /// Its number in the quarantine.
+    pub id: i64,
+    /// The source's id of the transaction, where it could be read.
+    pub source_transaction_id: Option<String>,
+    /// What was wrong with it.
+    pub reason: String,
+    /// When it was dropped.
+    pub dropped_at: DateTime<Utc>,
+}
+
+/// What of a stream's quarantine belongs to no window of a stretch.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LeftOver {
+    /// Open records whose window is not known or not in the ledger.
+    pub open: u64,
+    /// Dropped by hand, of the stretch or of no known time.
+    pub dropped: Vec<Dropped>,
 }
 
 /// A window of the ledger, as far as a certificate needs it.
@@ -80,6 +106,8 @@ pub struct Lines {
     pub missing: u64,
     /// Lines that can still change.
     pub open: u64,
+    /// Lines that the source has not settled: in no sum.
+    pub unsettled: u64,
     /// Of the lines that count as sales: posted or invoiced.
     pub sums: Sums,
     /// Over the lines, in the order of their keys.

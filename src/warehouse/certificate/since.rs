@@ -31,6 +31,10 @@ pub enum Reason {
     Returned,
     /// Its time was corrected, or another contract has it: it lies elsewhere now.
     Moved,
+    /// A person was taken out of it here; the source has nothing to do with it.
+    Forgotten,
+    /// Its record is what it was, and other rules made something else of it here.
+    Remapped,
 }
 
 impl Reason {
@@ -44,6 +48,8 @@ impl Reason {
             Self::Removed => "removed",
             Self::Returned => "returned",
             Self::Moved => "moved",
+            Self::Forgotten => "forgotten",
+            Self::Remapped => "remapped",
         }
     }
 }
@@ -100,6 +106,8 @@ struct Changed<'r> {
     /// Whether another line of its transaction went away meanwhile: it took its place.
     replaces: bool,
     operations: &'r [String],
+    /// All that differs; `raw` is the record's text.
+    columns: &'r [String],
 }
 
 /// Why such a line is not as it was.
@@ -108,11 +116,20 @@ fn reason(changed: &Changed<'_>) -> Reason {
     if changed.is_new {
         return if changed.replaces { Reason::Corrected } else { Reason::Late };
     }
+    // Only forgetting writes a line and keeps no image of it.
+    if changed.operations.is_empty() {
+        return Reason::Forgotten;
+    }
     if changed.is_missing {
         return Reason::Removed;
     }
     if changed.operations.iter().any(|operation| operation == "return") {
         return Reason::Returned;
+    }
+    // What a source changes is in its record's text. Some flags are of the read, and come and go with a line's twin.
+    let is_of_text = changed.columns.iter().any(|column| column == "raw");
+    if !is_of_text && changed.columns.iter().any(|column| column != "quality") {
+        return Reason::Remapped;
     }
     if became("cancelled") {
         return Reason::Cancelled;
@@ -163,6 +180,7 @@ fn change(row: &PgRow) -> Result<Change, WarehouseError> {
             is_new: row.try_get(9)?,
             replaces: row.try_get(10)?,
             operations: &operations,
+            columns: &columns,
         }),
         // No line of this key is left in the stretch.
         None if row.try_get(8)? => Reason::Moved,
@@ -190,9 +208,11 @@ mod tests {
             is_missing: false,
             is_new: false,
             replaces: false,
-            operations: &[],
+            operations: &["change".to_owned()],
+            columns: &["quantity".to_owned(), "raw".to_owned()],
         };
         let returned = ["remove".to_owned(), "return".to_owned()];
+        let removed = ["remove".to_owned()];
         for (changed, why) in [
             (posted.clone(), Reason::Corrected),
             (Changed { is_new: true, ..posted.clone() }, Reason::Late),
@@ -200,7 +220,14 @@ mod tests {
             (Changed { state: "invoiced", ..posted.clone() }, Reason::Invoiced),
             (Changed { state: "invoiced", state_before: Some("invoiced"), ..posted.clone() }, Reason::Corrected),
             (Changed { state: "cancelled", ..posted.clone() }, Reason::Cancelled),
-            (Changed { is_missing: true, ..posted.clone() }, Reason::Removed),
+            (Changed { is_missing: true, operations: &removed, ..posted.clone() }, Reason::Removed),
+            (Changed { operations: &[], columns: &[], ..posted.clone() }, Reason::Forgotten),
+            (Changed { operations: &[], columns: &[], is_missing: true, ..posted.clone() }, Reason::Forgotten),
+            (Changed { operations: &[], columns: &[], is_new: true, ..posted.clone() }, Reason::Late),
+            (Changed { columns: &["product".to_owned()], ..posted.clone() }, Reason::Remapped),
+            (Changed { columns: &["state".to_owned()], state: "invoiced", ..posted.clone() }, Reason::Remapped),
+            (Changed { columns: &["quality".to_owned()], ..posted.clone() }, Reason::Corrected),
+            (Changed { columns: &[], ..posted.clone() }, Reason::Corrected),
             (Changed { operations: &returned, ..posted.clone() }, Reason::Returned),
             (Changed { operations: &returned, is_missing: true, ..posted }, Reason::Removed),
         ] {

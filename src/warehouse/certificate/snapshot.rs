@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use sqlx::{Executor as _, Row as _};
 
 use super::{
-    Finding, Findings, LedgerWindow, Lines, Stream, What,
+    Dropped, Finding, Findings, LedgerWindow, LeftOver, Lines, Stream, What,
     audit::{self, Group},
     lines::{Folding, OfTable, of_table},
 };
@@ -85,6 +85,8 @@ impl Snapshot {
                     Ok(kind) => streams.push(Stream {
                         id: StreamId::new(kind, row.try_get::<String, _>(1)?, partition(row.try_get(2)?)),
                         watermark: row.try_get(3)?,
+                        last_outcome: row.try_get(4)?,
+                        read_until: row.try_get(5)?,
                     }),
                     Err(_) => unknown.push(source),
                 }
@@ -142,6 +144,35 @@ impl Snapshot {
                 gaps.extend(Window::new(row.try_get(0)?, row.try_get(1)?));
             }
             Ok((windows, gaps))
+        })
+        .await
+    }
+
+    /// What of a stream's quarantine belongs to no window of a stretch.
+    pub async fn left_over(&mut self, stream: &StreamId, stretch: Window) -> Result<LeftOver, WarehouseError> {
+        let (limit, tx) = (self.limit, &mut self.tx);
+        within((limit, SETTING), async {
+            let mut left = LeftOver::default();
+            let mut rows = statement::query(include_str!("../sql/proved_quarantine.sql"))
+                .bind(stream.source.as_str())
+                .bind(&stream.account)
+                .bind(stream.partition.as_str())
+                .bind(stretch.start())
+                .bind(stretch.end())
+                .fetch(&mut **tx);
+            while let Some(row) = rows.try_next().await? {
+                match row.try_get::<Option<DateTime<Utc>>, _>(3)? {
+                    None => left.open += 1,
+                    Some(dropped_at) if left.dropped.len() < super::NAMED => left.dropped.push(Dropped {
+                        id: row.try_get(0)?,
+                        source_transaction_id: row.try_get(1)?,
+                        reason: row.try_get(2)?,
+                        dropped_at,
+                    }),
+                    Some(_) => {}
+                }
+            }
+            Ok(left)
         })
         .await
     }

@@ -1,9 +1,13 @@
 -- The lines of a stretch of a stream that changed after an earlier certificate ($6: all changes up to this seq were seen by
--- it; $7: when it was made): what changed, from which state to which, and how.
+-- it; $7: when it was made): what changed, from which state to which, and how. A line is new by the time at which it was first
+-- seen. One that was being written while the certificate was made has an earlier one and no version since; so has one out of which
+-- a person was taken, and it is that where anybody was forgotten since.
 SELECT
     t.source_transaction_id, t.line_id, t.occurred_at, t.changed_at,
     coalesce(v.columns, '{}'), coalesce(v.operations, '{}'),
-    t.state, v.state_before, t.missing_since IS NOT NULL, t.first_seen_at > $7 OR t.version = 1,
+    t.state, v.state_before, t.missing_since IS NOT NULL, t.first_seen_at > $7
+        OR t.version = 1 AND v.operations IS NULL AND t.first_seen_at > $7::timestamptz - interval '10 minutes'
+            AND NOT EXISTS (SELECT FROM fuel.forgotten f WHERE f.forgotten_at > $7),
     EXISTS (
         SELECT FROM fuel.transaction_version gone
         WHERE gone.source = t.source AND gone.account = t.account

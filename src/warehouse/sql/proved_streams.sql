@@ -1,4 +1,5 @@
--- Every stream that has a checkpoint, a window, a gap or a line; those of lines by leaps over the index by time.
+-- Every stream that has a checkpoint, a window, a gap or a line; those of lines by leaps over the index by time. How its last
+-- pass ended, and up to when it has been read.
 WITH RECURSIVE leap AS (
     (
         SELECT t.partition, t.source, t.account FROM fuel.transaction t
@@ -21,7 +22,13 @@ WITH RECURSIVE leap AS (
     UNION
     SELECT DISTINCT source, account, partition FROM fuel.gap
 )
-SELECT s.source, s.account, s.partition, c.watermark
+SELECT
+    s.source, s.account, s.partition, c.watermark, c.last_outcome,
+    (
+        SELECT max(least(w.window_end, w.read_through)) FROM fuel.sync_window w
+        WHERE w.source = s.source AND w.account = s.account AND w.partition = s.partition
+            AND w.read_through > w.window_start
+    )
 FROM streams s
 LEFT JOIN fuel.checkpoint c ON c.source = s.source AND c.account = s.account AND c.partition = s.partition
 ORDER BY s.source COLLATE "C", s.account COLLATE "C", s.partition COLLATE "C"

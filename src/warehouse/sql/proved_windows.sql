@@ -5,7 +5,7 @@ SELECT
     (
         SELECT count(*) FROM fuel.quarantine q
         WHERE q.source = w.source AND q.account = w.account AND q.partition = w.partition
-            AND q.window_start = w.window_start AND q.resolved_at IS NULL
+            AND q.window_start >= w.window_start AND q.window_start < w.window_end AND q.resolved_at IS NULL
     ),
     w.fetched,
     CASE WHEN w.digest_seqs IS NOT NULL THEN w.digest END
