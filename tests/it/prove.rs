@@ -8,14 +8,19 @@ use fuelsync::{
     cli,
     clock::Clock,
     domain::{SourceKind, Window},
-    sync::prove::{Certificate, Prove},
+    sandbox,
+    sync::prove::{Certificate, Prove, Proved, State},
     warehouse::certificate::Reason,
 };
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    support::fleet::Fleet,
+    remap::remap_with,
+    support::{
+        Fuelsync,
+        fleet::{Fleet, start},
+    },
     verify::{BY_HAND, Shop},
 };
 
@@ -136,8 +141,14 @@ async fn a_line_deleted_with_its_record_is_missed_by_the_ledger_and_by_the_last_
 
 /// The certificate of a month, by the fleet's clock.
 async fn proved(fleet: &Fleet, month: (&str, &str)) -> Certificate {
+    proved_of(fleet, month, &SourceKind::ALL).await
+}
+
+/// The same of some sources.
+async fn proved_of(fleet: &Fleet, month: (&str, &str), sources: &[SourceKind]) -> Certificate {
     let app = App::new(fleet.config.clone(), fleet.clock.clone()).unwrap();
-    let selected = |_: SourceKind, _: &str| true;
+    fleet.warehouse.heed(&app.forgotten).await.unwrap();
+    let selected = |kind: SourceKind, _: &str| sources.contains(&kind);
     let prove = Prove {
         warehouse: &fleet.warehouse,
         settings: &app.config.sync,
@@ -220,4 +231,171 @@ async fn the_text_says_what_a_month_is_made_of() {
     let certificate = proved(&fleet, SEPTEMBER).await;
     let text = cli::prove::text(&certificate, Duration::from_millis(1_500));
     insta::assert_snapshot!(text.replace(&certificate.certificate.to_string(), "ID"));
+}
+
+async fn run(fleet: &Fleet, sql: &'static str) -> u64 {
+    sqlx::query(sql).execute(&fleet.pool).await.unwrap().rows_affected()
+}
+
+async fn count(fleet: &Fleet, sql: &'static str) -> u64 {
+    let count: i64 = sqlx::query_scalar(sql).fetch_one(&fleet.pool).await.unwrap();
+    count.unsigned_abs()
+}
+
+const WEEK: (&str, &str) = ("2026-09-24T00:00:00Z", "2026-10-01T00:00:00Z");
+const CARDS: [SourceKind; 2] = [SourceKind::AlexelaBonus, SourceKind::AlexelaCard];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn complete_is_said_only_of_what_is_complete() {
+    let mut fleet = Fleet::new(1_000, |_| {}).await;
+    fleet.pass().await;
+    run(&fleet, "UPDATE fuel.sync_window SET state = 'final', final_at = now(), unstable = false WHERE read_through >= window_end").await;
+    let good = proved_of(&fleet, WEEK, &CARDS).await;
+    assert!(good.complete && good.found == 0, "{:?} {:?}", good.states, good.named());
+
+    // Each spoils it, and is mended again.
+    for (spoil, mend, is_complete) in [
+        (
+            "UPDATE fuel.sync_window SET unstable = true WHERE source = 'alexela_bonus' AND window_start = '2026-09-24'",
+            "UPDATE fuel.sync_window SET unstable = false",
+            false,
+        ),
+        (
+            "INSERT INTO fuel.quarantine (source, account, partition, fingerprint, record, field, reason) VALUES ('alexela_bonus', 'fleet', '-', '\\x01', '{}', 'id', 'is missing')",
+            "UPDATE fuel.quarantine SET resolved_at = now(), dropped = true",
+            false,
+        ),
+        (
+            "UPDATE fuel.quarantine SET resolved_at = NULL, dropped = false, window_start = '2026-09-25'",
+            "UPDATE fuel.quarantine SET resolved_at = now(), dropped = true",
+            false,
+        ),
+        (
+            "UPDATE fuel.quarantine SET resolved_at = NULL, dropped = false, window_start = '2025-01-01'",
+            "UPDATE fuel.quarantine SET resolved_at = now(), dropped = true, window_start = NULL",
+            true,
+        ),
+        (
+            "INSERT INTO fuel.record (source, account, source_transaction_id, line_id, raw, normalizer) VALUES ('alexela_bonus', 'fleet', 'nothing', '-', '{}', 1)",
+            "DELETE FROM fuel.record WHERE source_transaction_id = 'nothing'",
+            false,
+        ),
+        (
+            "INSERT INTO fuel.checkpoint (source, account, partition) VALUES ('petrol', 'fleet', '-')",
+            "DELETE FROM fuel.checkpoint WHERE source = 'petrol'",
+            false,
+        ),
+    ] {
+        assert_eq!(run(&fleet, spoil).await, 1, "{spoil}");
+        let spoilt = proved_of(&fleet, WEEK, &CARDS).await;
+        assert_eq!((spoilt.complete, spoilt.found), (is_complete, 0), "{spoil}: {:?}", spoilt.states);
+        run(&fleet, mend).await;
+    }
+    let dropped = proved_of(&fleet, WEEK, &CARDS).await;
+    assert_eq!((dropped.complete, dropped.root), (true, good.root));
+    let named: Vec<_> = dropped.streams.iter().flat_map(|of| &of.dropped).map(|of| of.reason.as_str()).collect();
+    assert_eq!(named, ["is missing"]);
+    let text = cli::prove::text(&dropped, Duration::from_secs(1));
+    assert!(text.contains("alexela_bonus/fleet/-: 1 record(s) were dropped by hand"), "{text}");
+
+    let mut contracts: Vec<String> = Vec::new();
+    for of in &good.streams {
+        contracts
+            .extend((of.stream.source == SourceKind::AlexelaCard).then(|| of.stream.partition.as_str().to_owned()));
+    }
+    fleet.config.alexela[0].contracts = contracts.clone();
+    assert!(proved_of(&fleet, WEEK, &CARDS).await.complete, "all that are named are read");
+    fleet.config.alexela[0].contracts.push("99999".to_owned());
+    let one_more = proved_of(&fleet, WEEK, &CARDS).await;
+    let never = one_more.streams.iter().find(|of| of.stream.partition.as_str() == "99999").unwrap();
+    assert_eq!((one_more.complete, never.states().contains_key(&State::Missing)), (false, true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_final_window_with_lines_that_were_never_settled_is_not_final() {
+    let fleet = Fleet::new(4_000, |_| {}).await;
+    fleet.pass().await;
+    run(&fleet, "UPDATE fuel.sync_window SET state = 'final', final_at = now(), unstable = false WHERE read_through >= window_end").await;
+    let certificate = proved(&fleet, OCTOBER).await;
+    let windows = || certificate.streams.iter().flat_map(|of| &of.windows);
+    let unsettled: Vec<_> = windows().filter(|w| w.lines.unsettled > 0 && w.state != State::NotCovered).collect();
+    assert!(!unsettled.is_empty(), "{:?}", certificate.states);
+    assert!(unsettled.iter().all(|w| w.state == State::Provisional), "{unsettled:#?}");
+    assert!(unsettled.iter().any(|w| w.why.contains("were not settled by the source")), "{unsettled:#?}");
+    let lines = "SELECT count(*) FROM fuel.transaction WHERE state = 'provisional' AND missing_since IS NULL \
+         AND occurred_at >= '2026-10-01' AND occurred_at < '2026-11-01'";
+    assert_eq!(windows().map(|w| w.lines.unsettled).sum::<u64>(), count(&fleet, lines).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_is_no_longer_read_ends_where_its_reading_ended() {
+    let mut fleet = Fleet::new(1_000, |_| {}).await;
+    fleet.pass().await;
+    run(&fleet, "UPDATE fuel.sync_window SET state = 'final', final_at = now(), unstable = false WHERE read_through >= window_end").await;
+    let two_weeks = ("2026-09-24T00:00:00Z", "2026-10-08T00:00:00Z");
+    run(
+        &fleet,
+        "DELETE FROM fuel.record r USING fuel.transaction t WHERE r.source = 'alexela_bonus' AND t.source = r.source \
+         AND t.source_transaction_id = r.source_transaction_id AND t.occurred_at >= '2026-10-01'",
+    )
+    .await;
+    run(&fleet, "DELETE FROM fuel.transaction WHERE source = 'alexela_bonus' AND occurred_at >= '2026-10-01'").await;
+    assert!(
+        run(&fleet, "DELETE FROM fuel.sync_window WHERE source = 'alexela_bonus' AND window_start >= '2026-10-01'")
+            .await
+            > 0
+    );
+    let of = |certificate: &Certificate| -> Proved {
+        certificate.streams.iter().find(|of| of.stream.source == SourceKind::AlexelaBonus).unwrap().clone()
+    };
+    let open = proved_of(&fleet, two_weeks, &CARDS).await;
+    assert_eq!((open.complete, of(&open).ended, of(&open).states().contains_key(&State::Missing)), (false, None, true));
+    for outcome in ["withdrawn", "not_enabled"] {
+        sqlx::query("UPDATE fuel.checkpoint SET last_outcome = $1 WHERE source = 'alexela_bonus'")
+            .bind(outcome)
+            .execute(&fleet.pool)
+            .await
+            .unwrap();
+        let ended = proved_of(&fleet, two_weeks, &CARDS).await;
+        assert!(ended.complete && of(&ended).ended.is_some(), "{outcome}: {:?}", ended.states);
+        assert_eq!(of(&ended).windows.iter().map(|w| w.state).collect::<Vec<_>>(), [State::Final, State::NotCovered]);
+        let text = cli::prove::text(&ended, Duration::from_secs(1));
+        assert!(text.contains("read up to 2026-10-01 00:00, and what is behind is not waited for"), "{text}");
+    }
+    run(&fleet, "UPDATE fuel.checkpoint SET last_outcome = NULL").await;
+    fleet.config.alexela[0].sources.retain(|source| *source != SourceKind::AlexelaBonus);
+    let without = proved_of(&fleet, two_weeks, &CARDS).await;
+    assert!(without.complete && of(&without).ended == Some("no account of the configuration reads it"));
+    // A hole before the end is one all the same.
+    assert!(
+        run(&fleet, "DELETE FROM fuel.sync_window WHERE source = 'alexela_card' AND window_start = '2026-09-24'").await
+            > 0
+    );
+    run(&fleet, "UPDATE fuel.checkpoint SET last_outcome = 'withdrawn' WHERE source = 'alexela_card'").await;
+    let hole = proved_of(&fleet, two_weeks, &CARDS).await;
+    assert!(!hole.complete && hole.states.contains_key(&State::Missing), "{:?}", hole.states);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_forgotten_or_normalized_by_other_rules_is_not_laid_to_the_vendor() {
+    let mut fleet = Fleet::new(1_500, |_| {}).await;
+    fleet.config.hecone[0].fields.insert("unit_price".to_owned(), vec!["/nowhere".to_owned()]);
+    fleet.pass().await;
+    proved(&fleet, OCTOBER).await;
+    let driver: String = sqlx::query_scalar(
+        "SELECT driver_name FROM fuel.transaction WHERE source = 'alexela_card' AND driver_name IS NOT NULL \
+             AND occurred_at >= '2026-10-01' AND occurred_at < '2026-11-01' GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1",
+    )
+    .fetch_one(&fleet.pool)
+    .await
+    .unwrap();
+    let text = sandbox::configuration(&fleet.sandbox, fleet.database.url(), start());
+    Fuelsync::new(["forget", "--json", "--driver", &driver]).config(&text).run().await.ended_with(0);
+    let forgotten = proved(&fleet, OCTOBER).await;
+    assert_eq!((forgotten.found, reasons(&forgotten)), (0, vec![Reason::Forgotten]), "{:#?}", forgotten.named());
+
+    fleet.config.hecone[0].fields.clear();
+    assert!(remap_with(&fleet, false).await.changed > 0);
+    let remapped = proved(&fleet, OCTOBER).await;
+    assert_eq!((remapped.found, reasons(&remapped)), (0, vec![Reason::Remapped]), "{:#?}", remapped.named());
 }
