@@ -332,7 +332,7 @@ mod tests {
             ("0,123;0,5", ["0.123", "0.5"]),
             ("1234,567;5", ["1234.567", "5"]),
         ] {
-            let lines: String = numbers.split(';').map(|number| format!("A1;{number}\n")).collect();
+            let lines = numbers.split(';').map(|number| format!("A1;{number}\n")).collect::<Vec<_>>().concat();
             let Ok(Invoices::Lines(lines)) = parse(&format!("invoice_no;amount\n{lines}")) else { panic!("{numbers}") };
             assert_eq!(lines.iter().map(|line| line.amount).collect::<Vec<_>>(), amounts.map(of), "{numbers}");
         }

@@ -10,6 +10,7 @@ use std::{
 };
 
 use super::{Line, Row};
+use crate::domain::Amount;
 
 /// A cent, in ten-thousandths: so far apart a line and a row may still be one sale, at another price.
 const CENT: u64 = 100;
@@ -80,8 +81,8 @@ pub(super) struct Pairing<'a> {
 /// of their keys: of equal ones it decides, so that it comes to the same each time.
 pub(super) fn pair<'a>(lines: &[&'a Line], rows: &[&'a Row]) -> Pairing<'a> {
     let lower = |text: &String| text.trim().to_lowercase();
-    let told = |row: &&'a Row| Told {
-        row: *row,
+    let told = |&row: &&'a Row| Told {
+        row,
         products: row.products.iter().flatten().map(lower).collect(),
         day: day(row.occurred_at.date_naive()),
     };
@@ -301,7 +302,7 @@ const fn rounded(value: i64, step: i64) -> i64 {
 /// Where a row that has no line stands in the index.
 fn entries(told: &Told<'_>) -> Vec<(Group, i64)> {
     let row = told.row;
-    let amount = row.gross_amount.map_or(i64::MAX, |amount| amount.ten_thousandths());
+    let amount = row.gross_amount.map_or(i64::MAX, Amount::ten_thousandths);
     let mut entries = vec![(Group::Transaction(row.transaction_id.clone()), amount), (Group::All, amount)];
     entries.extend(row.receipt_no.clone().map(|receipt| (Group::Receipt(receipt), amount)));
     for product in &told.products {
