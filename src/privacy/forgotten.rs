@@ -102,6 +102,12 @@ pub struct Persons {
 
 /// Fewest characters of a value that is told by itself, wherever it stands; a shorter one would be met by accident.
 const TELLING: usize = 5;
+/// The same of a value that is all digits: receipts, invoices and odometers have five of them, too.
+const TELLING_DIGITS: usize = 10;
+/// The same of a card's number.
+const TELLING_CARD: usize = 8;
+/// Digits of a payment card's whole number: no other number has as many.
+const WHOLE_CARD: usize = 13;
 /// Most words of one.
 const WORDS: usize = 6;
 
@@ -158,7 +164,11 @@ impl Persons {
 
     /// Whether a value that may be of any class is that of a forgotten person, and tells that person by itself.
     pub fn has_telling(&self, value: &str) -> bool {
-        !self.is_empty() && is_telling(value) && self.kinds(value) != 0
+        if self.is_empty() || !is_telling(value) {
+            return false;
+        }
+        let kinds = self.kinds(value);
+        kinds != 0 && is_long_enough(value, kinds & Person::Card.bit() != 0)
     }
 
     fn kinds(&self, value: &str) -> u8 {
@@ -168,6 +178,20 @@ impl Persons {
     /// A text without the forgotten values that stand in it as words of their own and tell a person by themselves; none
     /// where there is no such value in it.
     pub fn taken_out_of(&self, text: &str) -> Option<String> {
+        self.cut(text, |value| self.has_telling(value))
+    }
+
+    /// What is left of a text that may name somebody.
+    pub fn left_of(&self, text: String) -> String {
+        self.taken_out_of(&text).unwrap_or(text)
+    }
+
+    /// The same, of the numbers of forgotten payment cards alone: for a text that is itself a number.
+    pub fn cards_taken_out_of(&self, text: &str) -> Option<String> {
+        self.cut(text, |value| is_whole_card(value) && self.has(Class::CardNumber, value))
+    }
+
+    fn cut(&self, text: &str, is_told: impl Fn(&str) -> bool) -> Option<String> {
         if self.is_empty() || is_time(text) {
             return None;
         }
@@ -178,7 +202,7 @@ impl Persons {
             // The longest first: a part of a name may be another's.
             let found = (first + 1..=longest).rev().find(|end| {
                 let run = words[first].start..words[end - 1].end;
-                self.has_telling(&text[run])
+                is_told(&text[run])
             });
             match found {
                 Some(end) => {
@@ -211,9 +235,14 @@ pub fn plain(value: &str) -> String {
 /// A regular expression of the database's that every text matches in which one of these values stands, however it is
 /// written; but for escapes.
 pub fn pattern(values: &[String]) -> String {
+    let between = format!("[[:space:]{BLANKS}-]*");
     let each = values.iter().map(|value| plain(value)).filter(|value| !value.is_empty());
-    each.map(|value| value.chars().map(spelt).collect::<Vec<_>>().join("[[:space:]-]*")).collect::<Vec<_>>().join("|")
+    each.map(|value| value.chars().map(spelt).collect::<Vec<_>>().join(&between)).collect::<Vec<_>>().join("|")
 }
+
+/// The blanks that are white space to us, and to the database only in some locales.
+const BLANKS: &str = "\u{85}\u{a0}\u{1680}\u{2000}\u{2001}\u{2002}\u{2003}\u{2004}\u{2005}\u{2006}\u{2007}\u{2008}\u{2009}\
+    \u{200a}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}";
 
 /// A character in either case. The database's own folding depends on its locale.
 fn spelt(c: char) -> String {
@@ -231,7 +260,7 @@ fn is_of_word(c: char) -> bool {
 }
 
 /// Whether a value tells a person wherever it stands: long enough, and no common word, for it has a digit or several parts.
-fn is_telling(value: &str) -> bool {
+pub fn is_telling(value: &str) -> bool {
     let (mut chars, mut has_digit, mut parts, mut inside) = (0, false, 0, false);
     for c in value.chars() {
         let is_of_word = is_of_word(c);
@@ -241,6 +270,22 @@ fn is_telling(value: &str) -> bool {
         inside = is_of_word;
     }
     chars >= TELLING && (has_digit || parts > 1)
+}
+
+/// Whether a value that is all digits has so many that it is not met by accident; any other has.
+pub fn is_long_enough(value: &str, is_card: bool) -> bool {
+    let least = if is_card { TELLING_CARD } else { TELLING_DIGITS };
+    digits(value).is_none_or(|digits| digits >= least)
+}
+
+/// Whether a value is the whole number of a payment card.
+pub fn is_whole_card(value: &str) -> bool {
+    digits(value).is_some_and(|digits| digits >= WHOLE_CARD)
+}
+
+/// How many digits a value has that is nothing else, but for what divides them.
+fn digits(value: &str) -> Option<usize> {
+    value.chars().filter(|c| is_of_word(*c)).try_fold(0, |digits, c| c.is_numeric().then_some(digits + 1))
 }
 
 /// Where the words of a text stand.
@@ -321,11 +366,38 @@ mod tests {
     }
 
     #[test]
+    fn a_value_of_digits_tells_nobody_unless_it_is_long() {
+        let persons = forgotten(&[
+            (Person::Driver, "10234"),
+            (Person::Plate, "123456789"),
+            (Person::Driver, "1234567890"),
+            (Person::Card, "7077123"),
+            (Person::Card, "70771234"),
+            (Person::Card, "7077123412341234"),
+        ]);
+        for (text, left) in [
+            ("10234", None),
+            ("2026-10234", None),
+            ("10234.67", None),
+            ("123 456 789", None),
+            ("1234567890", Some("")),
+            ("card 7077123", None),
+            ("card 7077-1234", Some("card ")),
+        ] {
+            assert_eq!(persons.taken_out_of(text).as_deref(), left, "{text}");
+        }
+        assert_eq!(persons.cards_taken_out_of("70771234 1234567890"), None);
+        assert_eq!(persons.cards_taken_out_of("2026/7077123412341234").as_deref(), Some("2026/"));
+        assert!(persons.has(Class::DriverName, "10234"), "where a driver's name stands it is one");
+    }
+
+    #[test]
     fn a_pattern_spells_each_character_in_either_case_with_what_may_stand_between() {
-        assert_eq!(
-            pattern(&["1*ä ".to_owned(), "-".to_owned(), "b".to_owned()]),
-            "1[[:space:]-]*\\*[[:space:]-]*[äÄ]|[bB]"
-        );
+        let pattern = pattern(&["1*ä ".to_owned(), "-".to_owned(), "b".to_owned()]);
+        assert_eq!(pattern.replace(BLANKS, ""), "1[[:space:]-]*\\*[[:space:]-]*[äÄ]|[bB]");
+        let all = || ('\0'..=char::MAX).filter(|c| c.is_whitespace());
+        assert!(all().filter(|c| !c.is_ascii()).all(|c| BLANKS.contains(c)), "every blank is named");
+        assert!(BLANKS.chars().all(|c| all().any(|blank| blank == c)), "and nothing else");
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod scrub;
 #[cfg(test)]
 mod tests;
 
-pub use forgotten::{Digest, Forgotten, Person, Persons, pattern, plain};
+pub use forgotten::{Digest, Forgotten, Person, Persons, is_long_enough, is_telling, is_whole_card, pattern, plain};
 pub use hash::HashKey;
 pub use scrub::scrub;
 

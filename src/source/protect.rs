@@ -6,35 +6,53 @@
 //!
 //! Where somebody is forgotten, that person's values go whatever the rules are: in the three ways above, as the number of a
 //! driver or a vehicle, and, where a value tells a person by itself, anywhere in the record.
+//!
+//! What is only equal to a personal value may be somebody else's number. So a value that is all digits is looked for only
+//! when it is long, and never where an amount, a quantity or an odometer stands; where the number of a receipt or an
+//! invoice stands, only the whole number of a payment card is.
 
-use std::sync::Arc;
+use std::{borrow::Cow, cell::OnceCell, sync::Arc};
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::json::{Index, Node, Value, quoted, splice};
 use crate::{
     config::Rule,
-    privacy::{Class, Guard, Persons, scrub},
+    privacy::{Class, Guard, Persons, is_long_enough, is_telling, is_whole_card, scrub},
 };
 
 /// Shortest personal value that is also looked for elsewhere in the record; a shorter one would meet by accident.
 const REPEATED: usize = 5;
-/// The same where it stands as a number: an amount must not meet it by accident.
-const REPEATED_DIGITS: usize = 10;
+/// Fewest digits of a number that is held against the personal values.
+const REPEATED_DIGITS: usize = 8;
 
 /// As much is kept of what is no record at all.
 const LONGEST_NO_RECORD: usize = 64 * 1024;
 
+/// What a number says that is not a person's, although it may be equal to one that is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Says {
+    /// An amount, a quantity, a rate, an odometer.
+    Amount,
+    /// The number of a receipt, an invoice, an authorization.
+    Paper,
+}
+
+/// Finds where such numbers stand in a record: the beginning of each, and what it says.
+pub(super) type Numbers<'f> = &'f dyn Fn(&Node<'_>) -> Vec<(usize, Says)>;
+
 /// Replaces the personal values of a record and returns its new text. `mapped`: the pointers that feed personal
 /// columns, and the class of each. `fixed`: where values stand that make up the record's key; they are never altered.
+/// `numbers`: asked only where something would be altered.
 pub(super) fn protect(
     root: &mut Node<'_>,
     text: &str,
     guard: &Guard,
     mapped: Option<&Index<Class>>,
     fixed: &[usize],
+    numbers: Numbers<'_>,
 ) -> Box<str> {
-    let mut work = Work { done: fixed.iter().copied().collect(), ..Work::new(guard) };
+    let mut work = Work { done: fixed.iter().copied().collect(), ..Work::new(guard, text, numbers) };
     if let Some(mapped) = mapped {
         mapped.each(root, &mut |class, node| work.replace(*class, node));
     }
@@ -57,7 +75,7 @@ pub(super) fn scrubbed(text: &str, guard: &Guard) -> Box<str> {
         let left = guard.forgotten().taken_out_of(text);
         return quoted(&scrub(left.as_deref().unwrap_or(text))).into_boxed_str();
     };
-    let mut work = Work::new(guard);
+    let mut work = Work::new(guard, text, &|_| Vec::new());
     work.by_name(&mut node, None, None);
     work.scrub(&node);
     splice(text, work.edits)
@@ -69,7 +87,7 @@ pub(crate) type Inner<'a> = (&'a str, &'a dyn Fn(&str) -> String);
 /// A JSON text in which something of records is kept (an image of a line), without what is forgotten. `fixed`: its members
 /// that are never altered. `inner`: the member that holds a record, and what forgetting leaves of that one.
 pub(crate) fn forget_in(text: &str, guard: &Guard, fixed: &[&str], inner: Option<Inner<'_>>) -> String {
-    let Ok(mut root) = Node::parse(text) else { return text.to_owned() };
+    let Ok(root) = Node::parse(text) else { return text.to_owned() };
     if let Some((name, left_of)) = inner
         && let Some(record) = root.get(name).filter(|record| !record.is_unknown())
     {
@@ -80,14 +98,40 @@ pub(crate) fn forget_in(text: &str, guard: &Guard, fixed: &[&str], inner: Option
                 left_of(&text[record.span.clone()])
             }
         };
-        return forget_in(&splice(text, vec![(record.span.clone(), left)]), guard, fixed, None);
+        return around(&splice(text, vec![(record.span.clone(), left)]), guard, fixed, Some(name));
+    }
+    around(text, guard, fixed, None)
+}
+
+/// The same of what is not in the member that holds a record, which is as it shall be.
+fn around(text: &str, guard: &Guard, fixed: &[&str], inner: Option<&str>) -> String {
+    let Ok(mut root) = Node::parse(text) else { return text.to_owned() };
+    if let Value::Object(members) = &mut root.value {
+        for (_, record) in members.iter_mut().filter(|(name, _)| Some(&**name) == inner) {
+            record.value = Value::Null;
+        }
     }
     let places: Vec<_> = fixed.iter().filter_map(|name| root.get(name)).map(|member| member.span.start).collect();
-    protect(&mut root, text, guard, None, &places).into()
+    protect(&mut root, text, guard, None, &places, &of_columns).into()
+}
+
+/// The numbers among the columns of an image.
+fn of_columns(image: &Node<'_>) -> Vec<(usize, Says)> {
+    let says = |name: &str| match name {
+        "odometer_km" | "quantity" | "net_unit_price" | "unit_discount" | "unit_price" | "net_amount" | "vat_rate"
+        | "vat_amount" | "gross_amount" | "paid_amount" => Some(Says::Amount),
+        "receipt_no" | "authorization_code" | "invoice_no" => Some(Says::Paper),
+        _ => None,
+    };
+    image.members().filter_map(|(name, column)| Some((column.span.start, says(name)?))).collect()
 }
 
 struct Work<'g> {
     guard: &'g Guard,
+    /// The record as it came, and how its numbers are found in it, once they are asked for.
+    text: &'g str,
+    find_numbers: Numbers<'g>,
+    numbers: OnceCell<FxHashMap<usize, Says>>,
     /// Who is forgotten.
     forgotten: Arc<Persons>,
     /// Where values stand that have been decided on.
@@ -98,8 +142,23 @@ struct Work<'g> {
 }
 
 impl<'g> Work<'g> {
-    fn new(guard: &'g Guard) -> Self {
-        Self { guard, forgotten: guard.forgotten(), done: FxHashSet::default(), edits: Vec::new(), found: Vec::new() }
+    fn new(guard: &'g Guard, text: &'g str, find_numbers: Numbers<'g>) -> Self {
+        Self {
+            guard,
+            text,
+            find_numbers,
+            numbers: OnceCell::new(),
+            forgotten: guard.forgotten(),
+            done: FxHashSet::default(),
+            edits: Vec::new(),
+            found: Vec::new(),
+        }
+    }
+
+    /// What the number says that begins here, where it says something of its own.
+    fn says(&self, start: usize) -> Option<Says> {
+        let find = || Node::parse(self.text).map(|root| (self.find_numbers)(&root).into_iter().collect());
+        self.numbers.get_or_init(|| find().unwrap_or_default()).get(&start).copied()
     }
 
     fn replace(&mut self, class: Class, node: &mut Node<'_>) {
@@ -117,7 +176,8 @@ impl<'g> Work<'g> {
         }
         let new = new.filter(|_| !is_forgotten);
         // What stays as it is need not be looked for: a card that the vendor has masked already.
-        if new.as_deref() != Some(old.trim()) && old.trim().chars().count() >= REPEATED {
+        let is_repeated = old.trim().chars().count() >= REPEATED && is_long_enough(&old, class == Class::CardNumber);
+        if new.as_deref() != Some(old.trim()) && is_repeated {
             self.found.push((old.trim().to_owned(), new.clone().unwrap_or_default()));
         }
         self.put(node, &old, new);
@@ -188,24 +248,26 @@ impl<'g> Work<'g> {
 
     fn repeated(&mut self, node: &mut Node<'_>) {
         match &mut node.value {
-            Value::Object(members) => members.iter_mut().for_each(|(_, member)| self.repeated(member)),
+            Value::Object(members) => {
+                for at in 0..members.len() {
+                    self.rename(members, at);
+                    self.repeated(&mut members[at].1);
+                }
+            }
             Value::Array(elements) => elements.iter_mut().for_each(|element| self.repeated(element)),
             Value::Text(_) if self.done.contains(&node.span.start) => {}
             Value::Text(old) => {
-                let mut new = None;
-                for (personal, instead) in &self.found {
-                    let text: &str = new.as_deref().unwrap_or(&**old);
-                    if let Some(replaced) = replace_word(text, personal, instead) {
-                        new = Some(replaced);
-                    }
+                let Some(mut new) = self.without(old, false) else { return };
+                match self.says(node.span.start) {
+                    None => {}
+                    Some(Says::Amount) => return,
+                    Some(Says::Paper) => match self.without(old, true) {
+                        Some(left) => new = left,
+                        None => return,
+                    },
                 }
-                if let Some(left) = self.forgotten.taken_out_of(new.as_deref().unwrap_or(&**old)) {
-                    new = Some(left);
-                }
-                if let Some(new) = new.filter(|new| **new != **old) {
-                    let old = old.clone().into_owned();
-                    self.put(node, &old, (!new.trim().is_empty()).then_some(new));
-                }
+                let old = old.clone().into_owned();
+                self.put(node, &old, (!new.trim().is_empty()).then_some(new));
             }
             Value::Number(digits) => {
                 let digits = (*digits).to_owned();
@@ -213,15 +275,56 @@ impl<'g> Work<'g> {
                     return;
                 }
                 let known = self.found.iter().find(|(personal, _)| *personal == digits);
-                if let Some((_, instead)) = known {
-                    let instead = Some(instead.clone()).filter(|new| !new.is_empty());
-                    self.put(node, &digits, instead);
-                } else if self.forgotten.has_telling(&digits) {
-                    self.put(node, &digits, None);
+                let instead = known.map(|(_, instead)| Some(instead.clone()).filter(|new| !new.is_empty()));
+                let Some(instead) = instead.or_else(|| self.forgotten.has_telling(&digits).then_some(None)) else {
+                    return;
+                };
+                match self.says(node.span.start) {
+                    Some(Says::Amount) => {}
+                    Some(Says::Paper) if !is_whole_card(&digits) => {}
+                    Some(Says::Paper) | None => self.put(node, &digits, instead),
                 }
             }
             Value::Null | Value::Bool => {}
         }
+    }
+
+    /// A text without the personal values that were found and without those that are forgotten; none where it has none.
+    /// `cards`: only the whole numbers of payment cards.
+    fn without(&self, old: &str, cards: bool) -> Option<String> {
+        let mut new = None;
+        for (personal, instead) in self.found.iter().filter(|(personal, _)| !cards || is_whole_card(personal)) {
+            if let Some(replaced) = replace_word(new.as_deref().unwrap_or(old), personal, instead) {
+                new = Some(replaced);
+            }
+        }
+        let text = new.as_deref().unwrap_or(old);
+        let left = if cards { self.forgotten.cards_taken_out_of(text) } else { self.forgotten.taken_out_of(text) };
+        left.or(new).filter(|new| *new != old)
+    }
+
+    /// Takes personal values out of a member's own name, where somebody made a key of one.
+    fn rename(&mut self, members: &mut [(Cow<'_, str>, Node<'_>)], at: usize) {
+        let (name, member) = &members[at];
+        // Asked for each key of each record; that of a field is letters.
+        if !name.chars().any(|c| c.is_numeric() || c.is_whitespace()) {
+            return;
+        }
+        let mut new = self.forgotten.taken_out_of(name);
+        for (personal, instead) in self.found.iter().filter(|(personal, _)| is_telling(personal)) {
+            if let Some(replaced) = replace_word(new.as_deref().unwrap_or(name), personal, instead) {
+                new = Some(replaced);
+            }
+        }
+        let Some(new) = new.filter(|new| **new != **name) else { return };
+        let Some(span) = name_before(self.text, member.span.start) else { return };
+        // Names that are the same would be one member to the database.
+        let left = if new.trim().is_empty() { "-" } else { new.trim() };
+        let is_free = |name: &String| !members.iter().any(|(other, _)| **other == **name);
+        let mut names = std::iter::once(left.to_owned()).chain((2..=members.len() + 1).map(|n| format!("{left}#{n}")));
+        let Some(new) = names.find(is_free) else { return };
+        self.edits.push((span, quoted(&new)));
+        members[at].0 = new.into();
     }
 
     fn scrub(&mut self, node: &Node<'_>) {
@@ -260,4 +363,13 @@ fn replace_word(text: &str, word: &str, instead: &str) -> Option<String> {
         at = start + word.len();
     }
     (at > 0).then(|| out + &text[at..])
+}
+
+/// Where the name of a member stands whose value begins here.
+fn name_before(text: &str, value: usize) -> Option<std::ops::Range<usize>> {
+    let before = text.get(..value)?.trim_end().strip_suffix(':')?.trim_end();
+    let inside = before.strip_suffix('"')?;
+    let is_escaped = |at: usize| inside[..at].bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1;
+    let start = inside.rmatch_indices('"').map(|(at, _)| at).find(|at| !is_escaped(*at))?;
+    Some(start..before.len())
 }

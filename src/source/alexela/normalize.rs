@@ -9,7 +9,7 @@ use crate::{
         Context,
         fields::{Reader, judge, key_text, key_time, no_object, reject, short_enough},
         json::{Node, RecordText, clean},
-        protect::{protect, scrubbed},
+        protect::{Says, protect, scrubbed},
     },
 };
 
@@ -30,7 +30,7 @@ pub fn normalize<'t>(raw: impl Into<RecordText<'t>>, context: &Context<'_>) -> R
     let key = [Column::TransactionId, Column::TransactionTime, Column::ProductCode];
     let row = Row::of(&root);
     let fixed: Vec<usize> = key.into_iter().filter_map(|column| row.get(column)).map(|node| node.span.start).collect();
-    let raw = protect(&mut root, &text, context.privacy, None, &fixed);
+    let raw = protect(&mut root, &text, context.privacy, None, &fixed, &numbers);
     let row = Row::of(&root);
     let id = match key_text(Column::TransactionId.name(), row.get(Column::TransactionId)) {
         Ok(id) => id,
@@ -44,6 +44,29 @@ pub fn normalize<'t>(raw: impl Into<RecordText<'t>>, context: &Context<'_>) -> R
         Err(rejection) => Outcome::Rejected(Rejection { nul_removed, ..rejection }),
     };
     Record { id, raw, outcome }
+}
+
+/// Where numbers stand that are not a person's, whatever they are equal to.
+fn numbers(root: &Node<'_>) -> Vec<(usize, Says)> {
+    const PAPERS: [Column; 3] = [Column::ReceiptNo, Column::AuthorizationCode, Column::InvoiceNo];
+    const AMOUNTS: [Column; 9] = [
+        Column::Quantity,
+        Column::NetPricePerUnit,
+        Column::DiscountPerUnit,
+        Column::PricePerUnit,
+        Column::TotalPrice,
+        Column::VatRate,
+        Column::VatAmount,
+        Column::NetAmount,
+        Column::OdometerReadout,
+    ];
+    // Of doubles each.
+    let says = |name: &str| {
+        let column = Column::named(name)? as usize;
+        let is_of = |columns: &[Column]| columns.iter().any(|of| *of as usize == column);
+        is_of(&AMOUNTS).then_some(Says::Amount).or_else(|| is_of(&PAPERS).then_some(Says::Paper))
+    };
+    root.members().filter_map(|(name, node)| Some((node.span.start, says(name)?))).collect()
 }
 
 macro_rules! columns {

@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     config::{Privacy, Rule},
     domain::{Partition, StreamId, product::ProductRules},
-    privacy::Guard,
+    privacy::{Forgotten, Guard, Person, Persons},
     source::{json, time},
 };
 
@@ -300,5 +300,75 @@ proptest! {
         for value in [amount.to_string(), format!("\"{amount}\"")] {
             prop_assert_eq!(card(&with("discountPerUnit", &value)).unit_discount, Some(amount));
         }
+    }
+}
+
+/// The row's text without these persons, nothing else hidden, and its line.
+fn forgetting(raw: &str, persons: &[(Person, &str)]) -> Record {
+    let forgotten = Forgotten::default();
+    let nobody = Persons::new(1, b"key", []);
+    forgotten.set(persons.iter().fold(nobody, |persons, (person, value)| persons.and(*person, value)));
+    let stream = StreamId::new(SourceKind::AlexelaCard, "north", Partition::contract("1"));
+    let products = ProductRules::default();
+    let privacy = Guard::keeping(forgotten);
+    normalize(raw, &Context { stream: &stream, products: &products, privacy: &privacy, present: now() })
+}
+
+#[test]
+fn forgetting_somebody_takes_no_other_numbers() {
+    let persons = [(Person::Driver, "10234"), (Person::Card, "70771234"), (Person::Plate, "123 ABC")];
+    let sale = |driver: &str, text: &str| {
+        format!(
+            r#"{{"transactionId":"1","transactionTime":"2026-11-20T10:00:00Z","occProductCode":"D","quantity":"10234","totalPrice":"10234.67",
+            "vatAmount":10234.50,"netAmount":"70771234.00","odometerReadout":"10234","receiptNo":"10234","invoiceNo":"2026-10234",
+            "authorizationCode":"70771234","driverName":{driver},"info":"{text}"}}"#
+        )
+    };
+    for text in ["10234", "2026-10234", "Mari, 10234"] {
+        let raw = sale("\"Mari\"", text);
+        assert_eq!(&*forgetting(&raw, &persons).raw, raw, "nothing of it is theirs");
+    }
+    let record = forgetting(&sale("\"10234\"", "card 7077-1234 for 123 abc"), &persons);
+    assert_eq!(&*record.raw, sale("null", "card  for "));
+    let line = line_of(&record);
+    assert_eq!((line.gross_amount, line.odometer_km), (Amount::parse("10234.67").ok().map(|(a, _)| a), Some(10_234)));
+    assert_eq!((line.receipt_no.as_deref(), line.invoice_no.as_deref()), (Some("10234"), Some("2026-10234")));
+    assert_eq!((line.driver_name.as_deref(), line.authorization_code.as_deref()), (None, Some("70771234")));
+}
+
+#[test]
+fn a_personal_value_is_taken_out_of_a_key_and_out_of_a_number_that_says_nothing_else() {
+    let persons = [(Person::Card, "70771234"), (Person::Card, "7077123412341234"), (Person::Plate, "123 ABC")];
+    let sale = |more: &str| format!(r#"{{"transactionId":"1","transactionTime":"2026-11-20T10:00:00Z",{more}}}"#);
+    for (there, left) in [
+        (r#""cards":{"70771234":{"ref":70771234},"x":1}"#, r#""cards":{"-":{"ref":null},"x":1}"#),
+        (r#""by":{"70771234" : 1, "123-abc":2, "c\"1 70771234":3}"#, r#""by":{"-" : 1, "-#2":2, "c\"1":3}"#),
+        (r#""totalPrice":70771234,"receiptNo":70771234,"odometerReadout":70771234"#, ""),
+        (r#""receiptNo":"1/7077123412341234","totalPrice":"1""#, r#""receiptNo":"1/","totalPrice":"1""#),
+    ] {
+        let left = if left.is_empty() { there } else { left };
+        assert_eq!(&*forgetting(&sale(there), &persons).raw, sale(left));
+    }
+}
+
+proptest! {
+    #[test]
+    fn forgetting_changes_no_amount(
+        value in "[0-9]{5,16}", whole in 0u64..99_999_999_999, cents in "[0-9]{2}", is_text in any::<bool>(), kind in 0usize..3,
+    ) {
+        let (person, own) = (Person::ALL[kind], value.trim_start_matches('0'));
+        let own = if own.is_empty() || own.len() > 14 { "1" } else { own };
+        let quote = if is_text { "\"" } else { "" };
+        let raw = format!(
+            r#"{{"transactionId":"1","transactionTime":"2026-11-20T10:00:00Z","quantity":{quote}{own}{quote},"totalPrice":{quote}{own}.{cents}{quote},
+            "netAmount":{quote}{whole}.{cents}{quote},"vatRate":{quote}{own}{quote},"odometerReadout":{quote}{own}{quote},"driverName":"{value}",
+            "cardNumber":"{value}","plateNumber":"{value}"}}"#
+        );
+        let (before, after) = (forgetting(&raw, &[]), forgetting(&raw, &[(person, &value), (person, own)]));
+        let amounts = |record: &Record| {
+            let line = line_of(record);
+            (line.quantity, line.gross_amount, line.net_amount, line.vat_rate, line.odometer_km)
+        };
+        prop_assert_eq!(amounts(&before), amounts(&after));
     }
 }

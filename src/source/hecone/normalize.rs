@@ -15,7 +15,7 @@ use crate::{
         Context,
         fields::{Reader, judge, key_text, key_time, no_object, reject, short_enough},
         json::{Node, RecordText, clean},
-        protect::{protect, scrubbed},
+        protect::{Says, protect, scrubbed},
     },
 };
 
@@ -33,7 +33,8 @@ pub fn normalize<'t>(raw: impl Into<RecordText<'t>>, context: &Context<'_>, poin
         Err(error) => return no_object(scrubbed(&text, context.privacy), error.to_string()),
     };
     let fixed = key_places(&root, pointers);
-    let raw = protect(&mut root, &text, context.privacy, Some(pointers.personal()), &fixed);
+    let raw =
+        protect(&mut root, &text, context.privacy, Some(pointers.personal()), &fixed, &|root| numbers(root, pointers));
     let record = Part::new(pointers::Part::Record, &root, String::new(), pointers);
     let id = match key_text("", record.get(Field::Id)) {
         Ok(id) => id,
@@ -62,6 +63,73 @@ fn key_places(root: &Node<'_>, pointers: &Pointers) -> Vec<usize> {
         .filter_map(|(part, field)| pointers.find(part, field))
         .map(|(_, node)| node.span.start)
         .collect()
+}
+
+/// Where numbers stand that are not a person's, whatever they are equal to: wherever a field's pointers point, though
+/// another one of them may decide.
+fn numbers(root: &Node<'_>, pointers: &Pointers) -> Vec<(usize, Says)> {
+    let mut found = Vec::new();
+    let mut look = |part, node: &Node<'_>| {
+        pointers.each(part, node, |field, node| found.extend(says(field).map(|says| (node.span.start, says))));
+    };
+    look(pointers::Part::Record, root);
+    for (field, part) in [(Field::Articles, pointers::Part::Article), (Field::Payments, pointers::Part::Payment)] {
+        if let List::Elements(_, elements) = pointers.list(root, field) {
+            elements.iter().for_each(|element| look(part, element));
+        }
+    }
+    found
+}
+
+const fn says(field: Field) -> Option<Says> {
+    match field {
+        Field::OdometerKm
+        | Field::InvoiceAmount
+        | Field::Amount
+        | Field::PaidAmount
+        | Field::Quantity
+        | Field::UnitPrice
+        | Field::NetUnitPrice
+        | Field::UnitDiscount
+        | Field::GrossAmount
+        | Field::NetAmount
+        | Field::VatRate
+        | Field::VatAmount
+        | Field::PaymentAmount => Some(Says::Amount),
+        Field::ReceiptNo | Field::AuthorizationCode | Field::InvoiceNo => Some(Says::Paper),
+        Field::Id
+        | Field::State
+        | Field::OccurredAt
+        | Field::StartedAt
+        | Field::StatusAt
+        | Field::InvoicedAt
+        | Field::SiteId
+        | Field::SiteCode
+        | Field::SiteName
+        | Field::TerminalId
+        | Field::TerminalName
+        | Field::Point
+        | Field::CardNumber
+        | Field::DriverName
+        | Field::DriverNo
+        | Field::VehicleNo
+        | Field::LicensePlate
+        | Field::ReceiptEmail
+        | Field::SessionId
+        | Field::Currency
+        | Field::Articles
+        | Field::Payments
+        | Field::LineId
+        | Field::ArticleState
+        | Field::ProductCode
+        | Field::ProductName
+        | Field::ProductType
+        | Field::Unit
+        | Field::ArticleCurrency
+        | Field::PaymentMethod
+        | Field::PaymentState
+        | Field::PaymentCurrency => None,
+    }
 }
 
 /// The record, an article or a payment, in which fields are looked for.

@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     config::{Privacy, Rule},
     domain::{Partition, SourceKind, StreamId, Unit, product::ProductRules},
-    privacy::Guard,
+    privacy::{Forgotten, Guard, Person, Persons},
     source::{json, time},
 };
 
@@ -261,5 +261,57 @@ proptest! {
                 prop_assert!(!lines.is_empty() && keys.len() == lines.len());
             }
         }
+    }
+}
+
+/// The record without these persons, nothing else hidden.
+fn forgetting(raw: &str, persons: &[(Person, &str)]) -> Record {
+    let forgotten = Forgotten::default();
+    let nobody = Persons::new(1, b"key", []);
+    forgotten.set(persons.iter().fold(nobody, |persons, (person, value)| persons.and(*person, value)));
+    let stream = StreamId::new(SourceKind::HecOne, "north", Partition::whole());
+    let products = ProductRules::default();
+    let privacy = Guard::keeping(forgotten);
+    let context = Context { stream: &stream, products: &products, privacy: &privacy, present: now() };
+    normalize(raw, &context, &Pointers::default())
+}
+
+#[test]
+fn forgetting_somebody_takes_no_other_numbers() {
+    let persons = [(Person::Driver, "10234"), (Person::Card, "70771234"), (Person::Card, "7077123412341234")];
+    let sale = |number: &str, pan: &str| {
+        format!(
+            r#"{{"id":"1","created_at":"2026-11-20T10:00:00Z","customer_odometer":"10234","receipt":{{"number":"10234"}},
+            "invoice":{{"number":"2026-10234","total":70771234.00}},"amount":"10234.67","card_driver_number":{number},
+            "customer_data":{{"card_number":{pan}}},"articles":[{{"id":"1","quantity":"70771234","price":70771234,"amount":"10234.67"}}],
+            "payments":[{{"amount":"70771234","state":"collected"}}]}}"#
+        )
+    };
+    let record = forgetting(&sale("\"10234\"", "\"7077123412341234\""), &persons);
+    assert_eq!(&*record.raw, sale("null", "null"));
+    let other = sale("\"77\"", "\"7\"");
+    assert_eq!(&*forgetting(&other, &persons).raw, other, "nothing of it is theirs");
+}
+
+proptest! {
+    #[test]
+    fn forgetting_changes_no_amount(value in "[1-9][0-9]{4,13}", is_text in any::<bool>(), kind in 0usize..3) {
+        let quote = if is_text { "\"" } else { "" };
+        let raw = format!(
+            r#"{{"id":"1","created_at":"2026-11-20T10:00:00Z","odometer":{quote}{value}{quote},"paid_amount":{quote}{value}{quote},
+            "customer_data":{{"card_number":"{value}","driver_name":"{value}","license_plate":"{value}"}},
+            "articles":[{{"id":"1","quantity":{quote}{value}{quote},"price":{quote}{value}{quote},"amount":{quote}{value}.67{quote},
+            "vat":{{"rate":{quote}{value}{quote}}}}}]}}"#
+        );
+        let (before, after) = (forgetting(&raw, &[]), forgetting(&raw, &[(Person::ALL[kind], &value)]));
+        let amounts = |record: &Record| match &record.outcome {
+            Outcome::Lines(lines) => {
+                let line = &lines[0];
+                Some((line.quantity, line.unit_price, line.gross_amount, line.vat_rate, line.paid_amount, line.odometer_km))
+            }
+            Outcome::Rejected(_) => None,
+        };
+        prop_assert!(amounts(&before).is_some());
+        prop_assert_eq!(amounts(&before), amounts(&after));
     }
 }

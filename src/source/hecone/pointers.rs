@@ -237,13 +237,22 @@ impl Pointers {
         &self.personal
     }
 
-    /// All that a part of a record says, met in one walk.
-    pub(super) fn read<'n, 'a>(&self, part: Part, node: &'n Node<'a>) -> Said<'n, 'a> {
-        let index = match part {
+    /// All that the pointers of a part's fields point at, whether it decides or not.
+    pub(super) fn each<'n, 'a>(&self, part: Part, node: &'n Node<'a>, mut met: impl FnMut(Field, &'n Node<'a>)) {
+        self.index(part).find(node, |(field, _), node| met(*field, node));
+    }
+
+    const fn index(&self, part: Part) -> &Index<(Field, usize)> {
+        match part {
             Part::Record => &self.record,
             Part::Article => &self.article,
             Part::Payment => &self.payment,
-        };
+        }
+    }
+
+    /// All that a part of a record says, met in one walk.
+    pub(super) fn read<'n, 'a>(&self, part: Part, node: &'n Node<'a>) -> Said<'n, 'a> {
+        let index = self.index(part);
         let mut said = Said([None; FIELDS.len()]);
         index.find(node, |(field, place), node| {
             let before = &mut said.0[*field as usize];
