@@ -40,7 +40,7 @@ pub(super) async fn run(args: VerifyArgs, global: &Global) -> Result<Exit, Failu
         output::line(&text(&done, took))?;
     }
     Ok(match summary::exit_of(done.outcome, work.life.signal()) {
-        Exit::Done if done.tally.differing() > 0 => Exit::Found,
+        Exit::Done if done.has_found() => Exit::Found,
         exit => exit,
     })
 }
@@ -145,6 +145,12 @@ fn beside(stream: &StreamVerified) -> Vec<String> {
     for left in &stream.left {
         said.push(format!("not compared {}: {}", left.window, left.why.words()));
     }
+    if stream.moving > 0 {
+        said.push(format!(
+            "of {} window(s) the source's pages kept moving: what the source does not have of them was not looked for",
+            stream.moving
+        ));
+    }
     if stream.tally.meanwhile > 0 {
         said.push(format!("{} line(s) were written meanwhile and not compared", stream.tally.meanwhile));
     }
@@ -165,7 +171,11 @@ fn beside(stream: &StreamVerified) -> Vec<String> {
 fn totals(totals: &Totals) -> String {
     let mut said = Vec::new();
     if let Some(count) = totals.count {
-        let differs = if totals.count_differs() { ", which is not the same" } else { "" };
+        let differs = match (totals.count_differs(), totals.filtered) {
+            (false, _) => "",
+            (true, false) => ", which is not the same",
+            (true, true) => ", which is not the same: the list is read with a filter",
+        };
         said.push(format!("{count} transactions, {} were read{differs}", totals.count_read));
     }
     if let Some(amount) = &totals.amount {
@@ -185,10 +195,20 @@ fn totals(totals: &Totals) -> String {
 fn closing(done: &Verified, took: Duration) -> String {
     let (rows, seconds) = (done.totals().1.fetched, took.as_secs_f64());
     let differing = done.tally.differing();
+    let (any, all) =
+        (done.streams.iter().any(|stream| stream.windows > 0), !done.streams.iter().any(StreamVerified::is_partial));
     match done.outcome {
-        Outcome::Ok if differing == 0 => {
+        Outcome::Ok if !any => "Nothing was compared.".to_owned(),
+        Outcome::Ok if done.has_found() && differing == 0 => format!(
+            "No row differs, of {rows} in {seconds:.1} s; but a source counts other transactions than it sent, as said above."
+        ),
+        Outcome::Ok if differing == 0 && all => {
             format!("The warehouse has what the sources have: {rows} rows in {seconds:.1} s.")
         }
+        Outcome::Ok if differing == 0 => format!(
+            "Of what was compared, the warehouse has what the sources have: {rows} rows in {seconds:.1} s. Not all of the stretch was \
+             compared, as said above."
+        ),
         Outcome::Ok => format!("{differing} row(s) differ, of {rows} in {seconds:.1} s."),
         Outcome::Partial => format!("Some streams failed; of what was compared, {differing} row(s) differ."),
         Outcome::Refused => "Every account's credentials are refused; `fuelsync check` says more.".to_owned(),

@@ -164,6 +164,11 @@ pub trait Source: std::fmt::Debug + Send + Sync {
         None
     }
 
+    /// Whether it reads with a filter that those totals do not know.
+    fn is_filtered(&self) -> bool {
+        false
+    }
+
     /// Tries the credentials and looks around, for `check`. Never fails: what fails is a finding.
     async fn examine(&self) -> Vec<Finding>;
 }

@@ -153,7 +153,7 @@ async fn round(streams: &mut [Loading], mut work: Vec<(usize, Window)>, workers:
             if stop.is_cancelled() || given_up.load(Ordering::Relaxed) {
                 return (number, window, Ok(Worked::Nothing));
             }
-            let done = one(&loading.reader, &loading.summary.stream, window, stop).await;
+            let done = one(&loading.reader, &loading.summary.stream, window, Why::Load, stop).await;
             given_up.fetch_or(done.is_err(), Ordering::Relaxed);
             (number, window, done)
         })
@@ -285,12 +285,22 @@ async fn plan(
     Ok(windows(served, reader.grid, &ledger, present, again))
 }
 
+/// Why a window is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// To have it.
+    Load,
+    /// To mend what was altered here. Should it fail, the ledger has the window as it was: it has been read.
+    Repair,
+}
+
 /// Claims a window, reads it and writes it.
 #[tracing::instrument(skip_all, fields(stream = %stream, window = %window))]
 pub(super) async fn one(
     reader: &Reader,
     stream: &StreamId,
     window: Window,
+    why: Why,
     stop: &CancellationToken,
 ) -> Result<Worked, WindowError> {
     let lasting = reader.settings.lease;
@@ -308,7 +318,10 @@ pub(super) async fn one(
         return Ok(Worked::Nothing);
     };
     let read = Read { window, stretch, moves_watermark: false, was_read: false };
-    let hold = Hold::Claim(&claim);
+    let hold = match why {
+        Why::Load => Hold::Claim(&claim),
+        Why::Repair => Hold::Repair(&claim),
+    };
     let with = Windows {
         warehouse: &reader.warehouse,
         source: &*reader.source,
@@ -340,10 +353,10 @@ pub(super) async fn one(
             match error.disposition() {
                 Disposition::Drop => Ok(Worked::Overtaken(error)),
                 Disposition::LeaveStream => Ok(Worked::Nothing),
+                Disposition::NextPass if why == Why::Repair => Err(error),
                 Disposition::NextPass => {
-                    if let Err(noting) =
-                        reader.warehouse.note_failure(stream, window, asked_at, &error.to_string()).await
-                    {
+                    let said = reader.forgotten.persons().left_of(error.to_string());
+                    if let Err(noting) = reader.warehouse.note_failure(stream, window, asked_at, &said).await {
                         tracing::warn!(error = %noting, "why the window was not read could not be noted");
                     }
                     Err(error)

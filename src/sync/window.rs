@@ -76,6 +76,8 @@ pub enum Hold<'a> {
     },
     /// A backfill's claim on this window.
     Claim(&'a Claim),
+    /// A repair's: what was altered here is written anew, whatever its digest says.
+    Repair(&'a Claim),
 }
 
 /// What a window came to.
@@ -243,6 +245,7 @@ async fn write(with: &Windows<'_>, read: &Read, hold: Hold<'_>, fetched: Fetched
             Writer::Pass { lease, watermark: read.watermark(through, settings.publish_delay), turn }
         }
         Hold::Claim(claim) => Writer::Backfill(claim),
+        Hold::Repair(claim) => Writer::Repair(claim),
     };
     let age = (end.present - read.window.end()).to_std().unwrap_or(Duration::ZERO);
     let window_read = WindowRead {

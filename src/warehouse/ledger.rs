@@ -175,7 +175,8 @@ impl Warehouse {
         .await
     }
 
-    /// Notes that a window could not be read, and why. It stays unread; what it had stays.
+    /// Notes that a window could not be read, and why. It stays unread; what it had stays. Of a final window nothing is
+    /// noted: it has been read for good, and nobody would read it again to take that back.
     /// `asked_at` is the database's time before the read began: what has been read since stands.
     pub async fn note_failure(
         &self,
@@ -189,7 +190,7 @@ impl Warehouse {
                 "INSERT INTO fuel.sync_window AS w (source, account, partition, window_start, window_end, state, attempts, last_error) \
                  VALUES ($1, $2, $3, $4, $5, 'failing', 1, $6) \
                  ON CONFLICT (source, account, partition, window_start) DO UPDATE SET state = 'failing', attempts = w.attempts + 1, last_error = $6 \
-                 WHERE w.asked_at IS NULL OR w.asked_at <= $7",
+                 WHERE w.final_at IS NULL AND (w.asked_at IS NULL OR w.asked_at <= $7)",
             )
             .bind(stream.source.as_str())
             .bind(&stream.account)

@@ -98,6 +98,8 @@ pub enum Writer<'a> {
     },
     /// A backfill, under a claim on this window alone: never touches the watermark.
     Backfill(&'a Claim),
+    /// The same, and lines are written that were altered here though their digest says that they are as they were.
+    Repair(&'a Claim),
 }
 
 /// A read of a window, to be written.
@@ -149,7 +151,9 @@ impl<'a> Work<'a> {
     const fn turn(&self) -> Option<&'a CancellationToken> {
         match self {
             Self::Window(WindowRead { writer: Writer::Pass { turn, .. }, .. }) => *turn,
-            Self::Window(WindowRead { writer: Writer::Backfill(_), .. }) | Self::Single { .. } => None,
+            Self::Window(WindowRead { writer: Writer::Backfill(_) | Writer::Repair(_), .. }) | Self::Single { .. } => {
+                None
+            }
         }
     }
 
@@ -283,7 +287,7 @@ async fn split_commit(warehouse: &Warehouse, read: &WindowRead<'_>, batch: &Batc
                 Writer::Pass { lease, watermark, .. } => {
                     super::checkpoint::advance(&mut tx, read.stream, lease, watermark).await?;
                 }
-                Writer::Backfill(_) => {}
+                Writer::Backfill(_) | Writer::Repair(_) => {}
             }
             tx.commit().await
         })
@@ -302,6 +306,10 @@ async fn write_window(
     // A backfill is asked for by hand, perhaps to mend what was done by hand: it compares.
     let may_be_known = is_plain && matches!(read.writer, Writer::Pass { .. }) && !planted(Bug::AlwaysWrite);
     let has_already = may_be_known && early.is_none() && super::ledger::has_already(tx, read, batch).await?;
+    let altered = match read.writer {
+        Writer::Repair(_) => Some(Box::pin(super::verify::distrust(tx, read, batch)).await?),
+        Writer::Pass { .. } | Writer::Backfill(_) => None,
+    };
     let mut found = if has_already { compare::Found::same(batch) } else { compare::compare(tx, read, batch).await? };
     if found.fates.want_known(batch) {
         return Err(WarehouseError::NotKept);
@@ -325,6 +333,9 @@ async fn write_window(
         None => put.await?,
     };
     (counts.inserted, counts.updated) = (written.inserted, written.updated);
+    if let Some(altered) = &altered {
+        super::verify::trust(tx, read.stream, altered).await?;
+    }
     if written != stage::Written::default() {
         news = true;
         reached(Point::RowsWritten);
@@ -385,7 +396,9 @@ async fn write_window(
     match read.writer {
         // Last, so that the row is locked only for a moment, and a process that lost the lease meanwhile writes nothing.
         Writer::Pass { lease, watermark, .. } => super::checkpoint::advance(tx, read.stream, lease, watermark).await?,
-        Writer::Backfill(claim) => super::lease::require_claim(tx, read.stream, read.window, claim).await?,
+        Writer::Backfill(claim) | Writer::Repair(claim) => {
+            super::lease::require_claim(tx, read.stream, read.window, claim).await?;
+        }
     }
     reached(Point::WatermarkWritten);
     Ok(counts)

@@ -4,6 +4,8 @@
 //! digest. A digest made of the columns and the record's text, as a read makes it, decides whether a line is the same; only
 //! where it is not are the columns compared one by one.
 
+mod altered;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -19,6 +21,8 @@ use super::{
     sums::Sums,
     tx::within,
 };
+pub(super) use altered::{digests, distrust, trust};
+
 use crate::{
     domain::{SourceKind, StreamId, Window},
     failpoint::{Bug, planted},
@@ -226,25 +230,6 @@ impl Warehouse {
             rejected(&mut tx, against, batch, &mut found).await?;
             tx.commit().await?;
             Ok(found)
-        })
-        .await
-    }
-
-    /// Forgets the digests of lines that are not what the source has, so that the next read of their windows writes them
-    /// whatever they are: a line altered by hand still has the digest of what was written.
-    pub async fn distrust(&self, stream: &StreamId, lines: &[(String, String)]) -> Result<(), WarehouseError> {
-        let (ids, line_ids): (Vec<&str>, Vec<&str>) =
-            lines.iter().map(|(id, line_id)| (id.as_str(), line_id.as_str())).unzip();
-        let (ids, line_ids) = (&ids, &line_ids);
-        self.short(|mut tx| async move {
-            statement::query(include_str!("sql/distrust.sql"))
-                .bind(stream.source.as_str())
-                .bind(&stream.account)
-                .bind(ids)
-                .bind(line_ids)
-                .execute(&mut *tx)
-                .await?;
-            tx.commit().await
         })
         .await
     }

@@ -158,6 +158,10 @@ impl Source for HecOneSource {
         Some(self.statistics(whole_seconds(stretch)).await)
     }
 
+    fn is_filtered(&self) -> bool {
+        self.client.config.filter.is_some()
+    }
+
     async fn examine(&self) -> Vec<Finding> {
         examine::examine(&self.client).await
     }

@@ -56,8 +56,8 @@ struct Verifying {
     reader: Reader,
     pieces: Vec<Piece>,
     done: StreamVerified,
-    /// Windows that differ, and the lines that are not what the source has.
-    differing: Vec<(Window, Vec<(String, String)>)>,
+    /// Windows that differ.
+    differing: Vec<Window>,
 }
 
 /// What came of a piece.
@@ -67,6 +67,8 @@ struct Held {
     /// Transactions that were read.
     transactions: u64,
     unserved: Option<Window>,
+    /// Whether the source's pages kept moving.
+    moving: bool,
 }
 
 /// Verifies a stretch of every stream of the accounts. Never fails: what fails is in what comes back.
@@ -187,7 +189,13 @@ async fn one(reader: &Reader, stream: &StreamId, piece: &Piece, stop: &Cancellat
         found.tally.missing_at_source = 0;
     }
     reader.progress.wrote(batch.fetched());
-    Ok(Held { counts: counts(&batch, &found), transactions: batch.units_read(), found, unserved })
+    Ok(Held {
+        counts: counts(&batch, &found),
+        transactions: batch.units_read(),
+        found,
+        unserved,
+        moving: !end.complete,
+    })
 }
 
 /// The counts of a read that is not written: what is inside is there, and stays as it is.
@@ -226,7 +234,8 @@ impl Verifying {
     }
 
     fn took(&mut self, piece: &Piece, held: Held) {
-        let Held { found, counts, transactions, unserved } = held;
+        let Held { found, counts, transactions, unserved, moving } = held;
+        self.done.moving += u64::from(moving);
         self.done.windows += 1;
         self.done.counts += counts;
         self.done.transactions += transactions;
@@ -234,9 +243,7 @@ impl Verifying {
         self.done.tally += found.tally;
         self.done.add(&found);
         if found.tally.differing() > 0 {
-            let different = found.named.iter().filter(|difference| difference.what == What::Different);
-            let keys = different.filter_map(|line| line.source_transaction_id.clone().zip(line.line_id.clone()));
-            self.differing.push((piece.window, keys.collect()));
+            self.differing.push(piece.window);
         }
         self.done.rows.extend(found.named);
     }
@@ -245,6 +252,7 @@ impl Verifying {
         match error.disposition() {
             // It turned out while it was read.
             Disposition::Gap => {
+                self.done.refused = true;
                 self.done.remarks.push(format!("not compared: {error}"));
             }
             Disposition::NextPass
@@ -276,7 +284,12 @@ impl Verifying {
         match tokio::time::timeout(limit, self.reader.source.totals(whole)).await {
             Ok(None) => {}
             Ok(Some(Ok(statistics))) => {
-                self.done.totals = Some(Totals::of(statistics, self.done.transactions, &self.done.source));
+                self.done.totals = Some(Totals::of(
+                    statistics,
+                    self.done.transactions,
+                    &self.done.source,
+                    self.reader.source.is_filtered(),
+                ));
             }
             Ok(Some(Err(error))) => self.done.remarks.push(format!("no totals of the source's own: {error}")),
             Err(_) => self.done.remarks.push("no totals of the source's own: no answer in time".to_owned()),
@@ -286,20 +299,13 @@ impl Verifying {
     /// Loads the windows that differ, as a backfill does.
     async fn repair(&mut self, stop: &CancellationToken) {
         let mut windows = std::mem::take(&mut self.differing);
-        windows.sort_by_key(|(window, _)| *window);
+        windows.sort_unstable();
+        windows.dedup();
         let mut repaired = Repaired::default();
-        self.reader.progress.plan(windows.chunk_by(|a, b| a.0 == b.0).count());
-        for same in windows.chunk_by(|a, b| a.0 == b.0) {
-            let Some((window, _)) = same.first() else { continue };
+        self.reader.progress.plan(windows.len());
+        for window in windows {
             let stream = self.done.stream.clone();
-            let keys: Vec<_> = same.iter().flat_map(|(_, keys)| keys.clone()).collect();
-            let loaded = async {
-                for part in keys.chunks(1_000) {
-                    self.reader.warehouse.distrust(&stream, part).await?;
-                }
-                backfill::one(&self.reader, &stream, *window, stop).await
-            };
-            match loaded.await {
+            match backfill::one(&self.reader, &stream, window, backfill::Why::Repair, stop).await {
                 Ok(Worked::Written(done)) => {
                     repaired.windows += 1;
                     repaired.counts += done.counts;

@@ -48,6 +48,8 @@ pub struct Totals {
     pub not_found: Vec<&'static str>,
     /// What else there was.
     pub unused: Vec<String>,
+    /// Whether the account reads with a filter, which the totals do not know.
+    pub filtered: bool,
 }
 
 /// A sum of what was read.
@@ -60,7 +62,7 @@ pub struct AmountRead {
 }
 
 impl Totals {
-    pub(super) fn of(statistics: Statistics, count_read: u64, read: &Sums) -> Self {
+    pub(super) fn of(statistics: Statistics, count_read: u64, read: &Sums, filtered: bool) -> Self {
         let mut amounts: Vec<AmountRead> = Vec::new();
         for (of, sum) in read.iter() {
             match amounts.iter_mut().find(|amount| amount.currency == of.currency) {
@@ -76,6 +78,7 @@ impl Totals {
             paid_amount: statistics.paid_amount.map(|amount| amount.to_string()),
             not_found: statistics.not_found(),
             unused: statistics.unused,
+            filtered,
         }
     }
 
@@ -121,6 +124,8 @@ pub struct StreamVerified {
     pub rows: Vec<Difference>,
     /// Of those, how many are not named.
     pub not_named: u64,
+    /// Windows of which the source's pages kept moving: what they do not have was not held against it.
+    pub moving: u64,
     /// What was not compared, and why.
     #[serde(rename = "not_compared")]
     pub left: Vec<Left>,
@@ -132,6 +137,9 @@ pub struct StreamVerified {
     pub remarks: Vec<String>,
     /// What stopped it.
     pub error: Option<String>,
+    /// Whether the source refused a window that it was thought to serve.
+    #[serde(skip)]
+    pub(super) refused: bool,
     /// What the source has.
     #[serde(skip)]
     pub(super) source: Sums,
@@ -152,11 +160,13 @@ impl StreamVerified {
             products: Vec::new(),
             rows: Vec::new(),
             not_named: 0,
+            moving: 0,
             left: Vec::new(),
             totals: None,
             repaired: None,
             remarks: Vec::new(),
             error: None,
+            refused: false,
             source: Sums::default(),
             warehouse: Sums::default(),
         }
@@ -170,6 +180,16 @@ impl StreamVerified {
     pub(super) fn add(&mut self, found: &Found) {
         self.source += &found.source;
         self.warehouse += &found.warehouse;
+    }
+
+    /// Whether something of the stretch was not compared.
+    pub fn is_partial(&self) -> bool {
+        !self.left.is_empty() || self.moving + self.tally.meanwhile > 0 || self.refused
+    }
+
+    /// Whether the source counts other transactions of the stretch than it sent, and no filter is the reason.
+    pub fn count_differs(&self) -> bool {
+        self.totals.as_ref().is_some_and(|totals| totals.count_differs() && !totals.filtered)
     }
 
     fn finish(&mut self) {
@@ -208,6 +228,11 @@ impl Verified {
             StreamSummary { outcome: done.outcome, ..summary }
         });
         Self { outcome: Summary::of(outcomes.collect()).outcome, stretch, tally, streams }
+    }
+
+    /// Whether something is not as the sources have it or say it.
+    pub fn has_found(&self) -> bool {
+        self.tally.differing() > 0 || self.streams.iter().any(StreamVerified::count_differs)
     }
 
     /// Windows compared, and the counts of what was read for it; with a repair's.

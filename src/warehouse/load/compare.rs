@@ -29,7 +29,7 @@ impl Waits for RowKey {
 
 /// Keys of rows; a whole window's may be among them, so past a budget they go to a file.
 #[derive(Debug)]
-pub(super) struct RowKeys(Spool<RowKey>);
+pub(in crate::warehouse) struct RowKeys(Spool<RowKey>);
 
 /// Memory for a list of keys.
 const KEYS: usize = 1024 * 1024;
@@ -37,11 +37,13 @@ const KEYS: usize = 1024 * 1024;
 const TOGETHER: usize = 20_000;
 
 impl RowKeys {
-    fn new() -> Self {
+    /// None yet.
+    pub(in crate::warehouse) fn new() -> Self {
         Self(Spool::new(KEYS))
     }
 
-    fn push(&mut self, id: &str, line_id: &str) -> Result<(), WarehouseError> {
+    /// Adds one.
+    pub(in crate::warehouse) fn push(&mut self, id: &str, line_id: &str) -> Result<(), WarehouseError> {
         Ok(self.0.push(&RowKey(id.to_owned(), line_id.to_owned()))?)
     }
 
@@ -51,7 +53,9 @@ impl RowKeys {
     }
 
     /// The keys in parts: their ids, and their lines.
-    pub(super) fn parts(&self) -> impl Iterator<Item = Result<(Vec<String>, Vec<String>), WarehouseError>> {
+    pub(in crate::warehouse) fn parts(
+        &self,
+    ) -> impl Iterator<Item = Result<(Vec<String>, Vec<String>), WarehouseError>> {
         (0..self.0.len()).step_by(TOGETHER).map(|from| {
             let part = from..self.0.len().min(from + TOGETHER);
             part.map(|number| Ok(self.0.get(number)?)).map(|key| key.map(|RowKey(id, line)| (id, line))).collect()
