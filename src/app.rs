@@ -188,7 +188,7 @@ impl App {
     }
 
     /// The rules of the configuration for personal data, and who is forgotten.
-    fn guard(&self) -> Guard {
+    pub fn guard(&self) -> Guard {
         Guard::new(&self.config.privacy).heeding(self.forgotten.clone())
     }
 

@@ -70,7 +70,7 @@ pub(super) async fn run(args: ForgetArgs, global: &Global) -> Result<Exit, Failu
         pattern: &pattern,
         guard: &keeping,
         normalizers: &|stream| {
-            (app.keeping_normalizer(stream, &nobody), app.keeping_normalizer(stream, &app.forgotten))
+            Some((app.keeping_normalizer(stream, &nobody), app.keeping_normalizer(stream, &app.forgotten)))
         },
         dry_run: args.dry_run,
         limit,

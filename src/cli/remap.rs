@@ -32,6 +32,7 @@ pub(super) async fn run(args: RemapArgs, global: &Global) -> Result<Exit, Failur
         sources: &args.select.source,
         accounts: &args.select.account,
         normalizer: &|stream| app.normalizer(stream),
+        guard: &app.guard(),
         forgotten: &app.forgotten,
         present: app.clock.now(),
         dry_run: args.dry_run,
@@ -78,13 +79,24 @@ impl Said {
             }
             let _ = write!(said, "\n\n{table}");
         }
+        if self.done.versions + self.done.quarantined > 0 {
+            let verb = if self.dry_run { "would take" } else { "took" };
+            let Remapped { versions, quarantined, .. } = self.done;
+            let _ = write!(
+                said,
+                "\nToday's privacy rules {verb} something out of {versions} earlier image(s) and {quarantined} record(s) in quarantine."
+            );
+        }
         for (count, why) in [
-            (self.done.unreadable, "cannot be read by today's rules"),
-            (self.done.missing, "are no longer at the source"),
-            (self.done.unconfigured, "belong to accounts that the configuration does not have"),
+            (self.done.unreadable, "cannot be read by today's rules: left as they are"),
+            (
+                self.done.missing,
+                "have a line that is no longer at the source: left as it is, at HecOne with the whole transaction",
+            ),
+            (self.done.unconfigured, "belong to accounts that the configuration does not have: left as they are"),
         ] {
             if count > 0 {
-                let _ = write!(said, "\n{count} transaction(s) {why}: left as they are.");
+                let _ = write!(said, "\n{count} transaction(s) {why}.");
             }
         }
         said

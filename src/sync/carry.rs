@@ -305,9 +305,8 @@ impl Reader {
                 // The first one's error is the pass's.
                 summary.stopped_at.get_or_insert(read.window);
                 // What the vendor did is to be said, even when it cannot be noted.
-                if let Err(noting) =
-                    self.warehouse.note_failure(stream, read.window, asked_at, &error.to_string()).await
-                {
+                let said = self.forgotten.persons().left_of(error.to_string());
+                if let Err(noting) = self.warehouse.note_failure(stream, read.window, asked_at, &said).await {
                     tracing::warn!(error = %noting, window = %read.window, "why the window was not read could not be noted");
                 }
                 // The planted bug: the watermark moves as if the window had been read.

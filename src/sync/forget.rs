@@ -47,17 +47,19 @@ async fn everything(
 ) -> Result<(), WarehouseError> {
     let all = (warehouse, forgotten, stop);
     each(all, purged, RecordKey::default(), async |behind| warehouse.purge_lines(purge, &behind).await).await?;
+    each(all, purged, RecordKey::default(), async |behind| warehouse.purge_lines_alone(purge, &behind).await).await?;
     each(all, purged, 0, async |behind| warehouse.purge_versions(purge, behind).await).await?;
     each(all, purged, 0, async |behind| warehouse.purge_quarantine(purge, behind).await).await?;
     each(all, purged, (), async |()| Ok((warehouse.purge_own(purge).await?, None))).await?;
     if !purged.stopped && !purge.dry_run {
         warehouse.forget_all_known(purge.limit).await?;
+        warehouse.purge_errors(purge).await?;
     }
     Ok(())
 }
 
 /// Makes batches until there is no further one.
-async fn each<P: Clone>(
+pub(super) async fn each<P: Clone>(
     (warehouse, forgotten, stop): (&Warehouse, &Forgotten, &CancellationToken),
     purged: &mut Purged,
     first: P,

@@ -229,7 +229,7 @@ impl Reader {
 
     /// Ends a stream's summary with an error, noted for `status`.
     async fn failed(&self, mut summary: StreamSummary, error: &WindowError) -> StreamSummary {
-        let text = error.to_string();
+        let text = self.forgotten.persons().left_of(error.to_string());
         let window = summary.stopped_at.map(|window| window.to_string());
         let outcome = StreamOutcome::of(error.disposition());
         let end = match outcome {

@@ -2,16 +2,21 @@
 //! them.
 //!
 //! What a record does not say of itself is kept: how lines alike are numbered, and the flags that say something of the read
-//! that brought it. What the privacy rules or forgetting took out of a record is not in it, so it does not come back.
+//! that brought it. What the privacy rules or forgetting took out of a record is not in it, so it does not come back. What
+//! today's rules hide is hidden in the images that are kept of the lines, too, in the same transaction.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::Row as _;
 
 use super::{
-    Tx, Warehouse, WarehouseError, forgotten,
+    Tx, Warehouse, WarehouseError, forget, forgotten,
     load::{
         compare::{Fate, Fates},
         notify,
@@ -19,11 +24,11 @@ use super::{
     },
     remade::{self, Remade, RemadeRecord},
     statement,
-    stored::{self, Chosen, Stored, StoredLine, Wanted},
+    stored::{self, Chosen, Stored, StoredLine, StoredRecord, Wanted},
 };
 use crate::{
     domain::{Flag, Line, Outcome, Partition, SourceKind, StreamId},
-    privacy::Forgotten,
+    privacy::{Forgotten, Guard},
     source::{NORMALIZER, Normalizer},
 };
 
@@ -35,6 +40,8 @@ pub struct Remap<'a> {
     pub accounts: &'a [String],
     /// What makes lines of a stream's records today; none when no account of the configuration reads it.
     pub normalizer: &'a (dyn Fn(&StreamId) -> Option<Normalizer> + Send + Sync),
+    /// Today's rules for personal data, as the normalizers apply them.
+    pub guard: &'a Guard,
     /// Who is forgotten, as the normalizers heed it.
     pub forgotten: &'a Forgotten,
     /// The time. No flag depends on it: those of the read are kept.
@@ -43,6 +50,15 @@ pub struct Remap<'a> {
     pub dry_run: bool,
     /// Most time for a batch.
     pub limit: Duration,
+}
+
+impl Remap<'_> {
+    /// What makes lines of a stream's records today; none when it is not selected or not configured.
+    pub fn normalizer_of(&self, stream: &StreamId) -> Option<Normalizer> {
+        let is_selected = (self.sources.is_empty() || self.sources.contains(&stream.source))
+            && (self.accounts.is_empty() || self.accounts.contains(&stream.account));
+        if is_selected { (self.normalizer)(stream) } else { None }
+    }
 }
 
 impl fmt::Debug for Remap<'_> {
@@ -78,10 +94,15 @@ pub struct Remapped {
     pub columns: BTreeMap<String, Column>,
     /// Transactions that today's rules cannot read, left as they are.
     pub unreadable: u64,
-    /// Transactions with a line that the source no longer has, left as they are.
+    /// Transactions with a line that the source no longer has. That line is left as it is; where a record is a whole
+    /// transaction, or its lines are alike, all of it is.
     pub missing: u64,
     /// Transactions of accounts that the configuration no longer has.
     pub unconfigured: u64,
+    /// Earlier images out of which today's privacy rules took something; but for those of the lines that changed.
+    pub versions: u64,
+    /// Records in quarantine out of which they did.
+    pub quarantined: u64,
 }
 
 impl std::ops::AddAssign for Remapped {
@@ -93,6 +114,8 @@ impl std::ops::AddAssign for Remapped {
         self.unreadable += other.unreadable;
         self.missing += other.missing;
         self.unconfigured += other.unconfigured;
+        self.versions += other.versions;
+        self.quarantined += other.quarantined;
         for (name, column) in other.columns {
             let sum = self.columns.entry(name).or_default();
             sum.lines += column.lines;
@@ -141,15 +164,18 @@ impl Warehouse {
                 };
                 let wanted = Wanted { source, account: &account, ids: &ids, locked: !remap.dry_run };
                 let mut changed = Vec::new();
-                for stored in stored::read(&mut tx, wanted).await? {
-                    changed.extend(remade(&stored, &normalizer, remap.present, &mut done));
+                let found = stored::read(&mut tx, wanted).await?;
+                for stored in &found.transactions {
+                    changed.extend(remade(stored, &normalizer, remap.present, &mut done));
                 }
+                let unknown: BTreeSet<_> = found.unknown.iter().map(|(id, _)| id).collect();
+                done.unreadable += unknown.len() as u64;
                 if remap.dry_run {
                     continue;
                 }
                 changed.sort_by(|a, b| a.0.stream.cmp(&b.0.stream));
                 for of_stream in changed.chunk_by(|a, b| a.0.stream == b.0.stream) {
-                    write(&mut tx, of_stream, remap.forgotten.number()).await?;
+                    write(&mut tx, of_stream, (remap, &normalizer)).await?;
                 }
             }
             tx.commit().await?;
@@ -192,15 +218,20 @@ fn remade(
     done: &mut Remapped,
 ) -> Option<(Remade, Vec<DateTime<Utc>>)> {
     done.looked_at += stored.lines.len() as u64;
+    let whole = stored.stream.source.record_is_whole_transaction();
     if stored.lines.iter().any(|stored| stored.is_missing) {
         done.missing += 1;
-        return None;
+        // Which of several lines alike is missing is told by their numbers alone.
+        let are_alike = stored.lines.iter().any(|stored| stored.line.quality.contains(&Flag::IdenticalLines));
+        if whole || are_alike {
+            return None;
+        }
     }
-    let whole = stored.stream.source.record_is_whole_transaction();
     let mut remade = Remade { stream: stored.stream.clone(), id: stored.id.clone(), records: Vec::new() };
     let mut told = Remapped::default();
     let mut is_other = false;
-    for record in &stored.records {
+    let is_there = |record: &&StoredRecord| whole || !stored.lines_of(&record.line_id).any(|line| line.is_missing);
+    for record in stored.records.iter().filter(is_there) {
         let now = normalizer.record(&stored.stream, present, &record.raw);
         let lines = match now.outcome {
             Outcome::Lines(lines) if now.id == stored.id => lines,
@@ -267,11 +298,17 @@ fn with_what_was_read(mut line: Line, was: Option<&Line>, before: &[&StoredLine]
 }
 
 /// Writes transactions of one stream, as versions of what is there.
-async fn write(tx: &mut Tx, changed: &[(Remade, Vec<DateTime<Utc>>)], heeded: i64) -> Result<(), WarehouseError> {
+async fn write(
+    tx: &mut Tx,
+    changed: &[(Remade, Vec<DateTime<Utc>>)],
+    (remap, normalizer): (&Remap<'_>, &Normalizer),
+) -> Result<(), WarehouseError> {
     let remade: Vec<_> = changed.iter().map(|(remade, _)| remade).collect();
     let Some(stream) = remade.first().map(|remade| &remade.stream) else { return Ok(()) };
-    let batch = remade::batch(stream.source, &remade, heeded)?;
+    let batch = remade::batch(stream.source, &remade, remap.forgotten.number())?;
     let written = stage::put(tx, stream, &batch, &mut Fates::all(&batch, Fate::Differs), false).await?;
+    let ids: Vec<_> = remade.iter().map(|remade| remade.id.as_str()).collect();
+    forget::versions::hide(tx, stream, &ids, (remap.guard, normalizer)).await?;
     let kept = remade.iter().flat_map(|remade| &remade.records).flat_map(|record| &record.kept);
     let times: Vec<_> =
         kept.map(|line| line.occurred_at).chain(changed.iter().flat_map(|(_, times)| times).copied()).collect();

@@ -1,5 +1,7 @@
 //! Transactions as the warehouse has them: their lines, column by column, with the records that they were made of.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use rustc_hash::FxHashMap;
 use sqlx::{Row as _, postgres::PgRow};
@@ -127,8 +129,29 @@ const TIMES: [(&str, Of<DateTime<Utc>>); 3] = [
     ("invoiced_at", |line| &mut line.invoiced_at),
 ];
 
-/// Some transactions of an account, in the order of their ids; those that have a record.
-pub(super) async fn read(tx: &mut Tx, wanted: Wanted<'_>) -> Result<Vec<Stored>, WarehouseError> {
+/// A record that belongs to no transaction that could be taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct LooseRecord {
+    pub(super) id: String,
+    pub(super) line_id: String,
+    pub(super) raw: Box<str>,
+}
+
+/// What there is of some transactions.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Found {
+    /// Those that have a record, in the order of their ids.
+    pub(super) transactions: Vec<Stored>,
+    /// Records without a line.
+    pub(super) loose: Vec<LooseRecord>,
+    /// The lines of transactions with a word that only a later version knows, by their keys.
+    pub(super) unknown: BTreeSet<(String, String)>,
+    /// Their records.
+    pub(super) unknown_records: Vec<LooseRecord>,
+}
+
+/// Some transactions of an account.
+pub(super) async fn read(tx: &mut Tx, wanted: Wanted<'_>) -> Result<Found, WarehouseError> {
     let lines = if wanted.locked {
         concat!(include_str!("sql/stored_lines.sql"), "FOR UPDATE")
     } else {
@@ -147,11 +170,23 @@ pub(super) async fn read(tx: &mut Tx, wanted: Wanted<'_>) -> Result<Vec<Stored>,
         .fetch_all(&mut **tx)
         .await?;
     let mut all: Vec<Stored> = Vec::new();
+    let mut found = Found::default();
+    let mut strange: BTreeSet<String> = BTreeSet::new();
+    for row in &lines {
+        if line(row)?.is_none() {
+            strange.insert(row.try_get("source_transaction_id")?);
+        }
+    }
     for row in lines {
         let (id, partition): (&str, &str) = (row.try_get("source_transaction_id")?, row.try_get("partition")?);
         let partition = if partition == "-" { Partition::whole() } else { Partition::contract(partition) };
         let stream = StreamId::new(wanted.source, wanted.account, partition);
-        let line = StoredLine { line: line(&row)?, is_missing: row.try_get("is_missing")? };
+        let line = line(&row)?.filter(|_| !strange.contains(id));
+        let Some(line) = line else {
+            found.unknown.insert((id.to_owned(), row.try_get("line_id")?));
+            continue;
+        };
+        let line = StoredLine { line, is_missing: row.try_get("is_missing")? };
         // Those of one id stand together; of several streams, one beside the other.
         let of_it = all.iter_mut().rev().take_while(|stored| stored.id == id).find(|stored| stored.stream == stream);
         match of_it {
@@ -170,44 +205,47 @@ pub(super) async fn read(tx: &mut Tx, wanted: Wanted<'_>) -> Result<Vec<Stored>,
         let from = first.get(id).copied().unwrap_or(all.len());
         let of_it = all[from..].iter_mut().take_while(|stored| stored.id == id);
         let mut has_line = of_it.filter(|stored| whole || stored.lines.iter().any(|l| l.line.line_id == line_id));
-        if let Some(stored) = has_line.next() {
-            let raw = row.try_get::<String, _>(2)?.into_boxed_str();
-            stored.records.push(StoredRecord { line_id, raw, normalizer: row.try_get(3)? });
+        let raw = row.try_get::<String, _>(2)?.into_boxed_str();
+        match has_line.next() {
+            Some(stored) => stored.records.push(StoredRecord { line_id, raw, normalizer: row.try_get(3)? }),
+            None => {
+                let of_which = if strange.contains(id) { &mut found.unknown_records } else { &mut found.loose };
+                of_which.push(LooseRecord { id: id.to_owned(), line_id, raw });
+            }
         }
     }
     all.retain(|stored| !stored.records.is_empty());
-    Ok(all)
+    found.transactions = all;
+    Ok(found)
 }
 
-fn line(row: &PgRow) -> Result<Line, WarehouseError> {
+/// A line; none where it has a word or an amount that this version does not know.
+fn line(row: &PgRow) -> Result<Option<Line>, WarehouseError> {
     let kind: &str = row.try_get("kind")?;
     let state: &str = row.try_get("state")?;
-    let kind = Kind::ALL.iter().find(|known| known.as_str() == kind).ok_or_else(|| unknown("kind"))?;
-    let state = State::ALL.iter().find(|known| known.as_str() == state).ok_or_else(|| unknown("state"))?;
+    let kind = Kind::ALL.iter().find(|known| known.as_str() == kind);
+    let Some((kind, state)) = kind.zip(State::ALL.iter().find(|known| known.as_str() == state)) else {
+        return Ok(None);
+    };
     let mut line = Line::new(row.try_get::<String, _>("line_id")?, *kind, *state, row.try_get("occurred_at")?);
     for (name, of) in TEXTS {
         *of(&mut line) = row.try_get(name)?;
     }
     for (name, of) in AMOUNTS {
-        let amount = row.try_get::<Option<&str>, _>(name)?.map(Amount::parse).transpose();
-        *of(&mut line) = amount.map_err(|_| unknown("amount"))?.map(|(amount, _)| amount);
+        let Ok(amount) = row.try_get::<Option<&str>, _>(name)?.map(Amount::parse).transpose() else { return Ok(None) };
+        *of(&mut line) = amount.map(|(amount, _)| amount);
     }
     for (name, of) in TIMES {
         *of(&mut line) = row.try_get(name)?;
     }
     line.odometer_km = row.try_get("odometer_km")?;
     if let Some(unit) = row.try_get::<Option<&str>, _>("unit")? {
-        let known = Unit::ALL.iter().find(|known| known.as_str() == unit);
-        line.unit = Some(*known.ok_or_else(|| unknown("unit"))?);
+        let Some(known) = Unit::ALL.iter().find(|known| known.as_str() == unit) else { return Ok(None) };
+        line.unit = Some(*known);
     }
     for flag in row.try_get::<Vec<String>, _>("quality")? {
-        let known = Flag::ALL.iter().find(|known| known.as_str() == flag);
-        line.quality.insert(*known.ok_or_else(|| unknown("flag"))?);
+        let Some(known) = Flag::ALL.iter().find(|known| known.as_str() == flag) else { return Ok(None) };
+        line.quality.insert(*known);
     }
-    Ok(line)
-}
-
-/// A word that only a later version knows.
-fn unknown(what: &str) -> WarehouseError {
-    WarehouseError::Database { code: "XX001".to_owned(), about: format!(": a {what} that this version does not know") }
+    Ok(Some(line))
 }

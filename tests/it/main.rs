@@ -22,6 +22,7 @@ mod fuzz;
 mod harness;
 #[cfg(test)]
 mod honest;
+mod hides;
 #[cfg(test)]
 mod invoices;
 #[cfg(test)]
@@ -56,6 +57,8 @@ mod reading;
 mod recognized;
 #[cfg(test)]
 mod remap;
+#[cfg(test)]
+mod repair;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]

@@ -32,6 +32,7 @@ pub async fn remap_with(fleet: &Fleet, dry_run: bool) -> Remapped {
         sources: &[],
         accounts: &[],
         normalizer: &|stream| app.normalizer(stream),
+        guard: &app.guard(),
         forgotten: &app.forgotten,
         // Long after the reads: what they said of the future stays said.
         present: fleet.clock.now() + chrono::TimeDelta::days(365),

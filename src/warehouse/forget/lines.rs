@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::Row as _;
 
-use super::{Batched, Normalizers, Purge, Touched};
+use super::{Batched, Normalizers, Purge, Touched, loose};
 use crate::{
     domain::{Flag, Line, Outcome, Partition, StreamId},
     privacy::{Class, Persons},
@@ -22,7 +22,7 @@ use crate::{
 
 /// The key of the last record that was looked at.
 #[derive(Debug, Clone, Default)]
-pub struct RecordKey([String; 4]);
+pub struct RecordKey(pub(super) [String; 4]);
 
 /// Records looked at in one transaction.
 const TOGETHER: i64 = 5_000;
@@ -43,11 +43,14 @@ impl Warehouse {
             for ((source, account), ids) in found {
                 let wanted = Wanted { source, account: &account, ids: &ids, locked: !purge.dry_run };
                 let whole = StreamId::new(source, account.clone(), Partition::whole());
-                let by = normalizers.of(&whole);
+                let Some(by) = normalizers.of(&whole) else { continue };
                 let mut changed = Vec::new();
-                for stored in stored::read(&mut tx, wanted).await? {
-                    changed.extend(forgotten(&stored, by, &persons));
+                let found = stored::read(&mut tx, wanted).await?;
+                for stored in &found.transactions {
+                    changed.extend(forgotten(stored, by, &persons));
                 }
+                touched.records += loose::records(&mut tx, purge, &whole, found.loose, &by.1).await?.len() as u64;
+                touched += loose::unknown(&mut tx, purge, &whole, &found.unknown, found.unknown_records, &by.1).await?;
                 changed.sort_by(|a, b| a.remade.stream.cmp(&b.remade.stream));
                 for of_stream in changed.chunk_by(|a, b| a.remade.stream == b.remade.stream) {
                     touched += if purge.dry_run {

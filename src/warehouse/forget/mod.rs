@@ -5,9 +5,10 @@
 //! the persons forgotten, and what differs between the two is what changes. So it comes to what a later read comes to.
 
 mod lines;
+mod loose;
 mod own;
 mod quarantine;
-mod versions;
+pub(super) mod versions;
 
 use std::{fmt, time::Duration};
 
@@ -29,7 +30,8 @@ pub struct Purge<'a> {
     /// Keeps everything but what is forgotten.
     pub guard: &'a Guard,
     /// Normalizes a stream's record without any rule, as it is, and with the persons forgotten.
-    pub normalizers: &'a (dyn Fn(&StreamId) -> (Normalizer, Normalizer) + Send + Sync),
+    /// None: the stream is left as it is.
+    pub normalizers: &'a (dyn Fn(&StreamId) -> Option<(Normalizer, Normalizer)> + Send + Sync),
     /// Whether only to count.
     pub dry_run: bool,
     /// Most time for a batch.
@@ -104,7 +106,7 @@ pub type Batched<P> = (Touched, Option<P>);
 /// The normalizers that a batch has asked for.
 struct Normalizers<'a> {
     purge: &'a Purge<'a>,
-    made: FxHashMap<(SourceKind, String), (Normalizer, Normalizer)>,
+    made: FxHashMap<(SourceKind, String), Option<(Normalizer, Normalizer)>>,
 }
 
 impl<'a> Normalizers<'a> {
@@ -112,9 +114,9 @@ impl<'a> Normalizers<'a> {
         Self { purge, made: FxHashMap::default() }
     }
 
-    fn of(&mut self, stream: &StreamId) -> &(Normalizer, Normalizer) {
+    fn of(&mut self, stream: &StreamId) -> Option<&(Normalizer, Normalizer)> {
         let key = (stream.source, stream.account.clone());
-        self.made.entry(key).or_insert_with(|| (self.purge.normalizers)(stream))
+        self.made.entry(key).or_insert_with(|| (self.purge.normalizers)(stream)).as_ref()
     }
 }
 
@@ -170,6 +172,22 @@ impl Warehouse {
                     Ok(HashedBy { key_id: row.try_get(0)?, values: values.unsigned_abs() })
                 })
                 .collect()
+        })
+        .await
+    }
+
+    /// Clears what went wrong with a stream or a window where its text may name somebody.
+    pub async fn purge_errors(&self, purge: &Purge<'_>) -> Result<u64, WarehouseError> {
+        self.long(purge.limit(), |mut tx| async move {
+            let mut cleared = 0;
+            for statement in [
+                "UPDATE fuel.sync_window SET last_error = NULL WHERE last_error ~ $1",
+                "UPDATE fuel.checkpoint SET last_error = NULL WHERE last_error ~ $1",
+            ] {
+                cleared += statement::query(statement).bind(purge.pattern).execute(&mut *tx).await?.rows_affected();
+            }
+            tx.commit().await?;
+            Ok(cleared)
         })
         .await
     }

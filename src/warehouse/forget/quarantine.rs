@@ -29,7 +29,7 @@ impl Warehouse {
                 last = Some(id);
                 let Some(text) = row.try_get::<Option<&str>, _>(4)? else { continue };
                 let Some(stream) = stream_of(row.try_get(1)?, row.try_get(2)?, row.try_get(3)?) else { continue };
-                let (_, forgetting) = normalizers.of(&stream);
+                let Some((_, forgetting)) = normalizers.of(&stream) else { continue };
                 let left = forgetting.record(&stream, DateTime::<Utc>::UNIX_EPOCH, text).raw;
                 if *left != *text {
                     ids.push(id);

@@ -6,8 +6,9 @@ use sqlx::Row as _;
 use super::{Batched, Normalizers, Purge, Touched, stream_of};
 use crate::{
     domain::StreamId,
+    privacy::Guard,
     source::{Normalizer, forget_in},
-    warehouse::{Warehouse, WarehouseError, statement},
+    warehouse::{Tx, Warehouse, WarehouseError, statement},
 };
 
 /// Images looked at in one transaction.
@@ -30,8 +31,8 @@ impl Warehouse {
                 last = Some(id);
                 let Some(image) = row.try_get::<Option<&str>, _>(4)? else { continue };
                 let Some(stream) = stream_of(row.try_get(1)?, row.try_get(2)?, row.try_get(5)?) else { continue };
-                let (_, forgetting) = normalizers.of(&stream);
-                if let Some(image) = forgotten(image, &stream, forgetting, purge) {
+                let Some((_, forgetting)) = normalizers.of(&stream) else { continue };
+                if let Some(image) = left(image, &stream, forgetting, purge.guard) {
                     ids.push(id);
                     images.push(image);
                 }
@@ -51,11 +52,44 @@ impl Warehouse {
     }
 }
 
-/// An image without what is forgotten; none where it holds nothing of it. The record in it is normalized as records are,
+/// Takes out of the images that this transaction has kept of some transactions what is not to be stored.
+pub(in crate::warehouse) async fn hide(
+    tx: &mut Tx,
+    stream: &StreamId,
+    ids: &[&str],
+    (guard, normalizer): (&Guard, &Normalizer),
+) -> Result<(), WarehouseError> {
+    let rows = statement::query(
+        "SELECT version_id, row_before::text FROM fuel.transaction_version \
+         WHERE source = $1 AND account = $2 AND source_transaction_id = ANY ($3) AND xmin = pg_current_xact_id()::xid",
+    )
+    .bind(stream.source.as_str())
+    .bind(&stream.account)
+    .bind(ids)
+    .fetch_all(&mut **tx)
+    .await?;
+    let (mut numbers, mut images) = (Vec::<i64>::new(), Vec::new());
+    for row in rows {
+        if let Some(image) = left(row.try_get(1)?, stream, normalizer, guard) {
+            numbers.push(row.try_get(0)?);
+            images.push(image);
+        }
+    }
+    if !numbers.is_empty() {
+        statement::query(include_str!("../sql/forget_versions.sql"))
+            .bind(numbers)
+            .bind(images)
+            .execute(&mut **tx)
+            .await?;
+    }
+    Ok(())
+}
+
+/// An image without what is not to be stored; none where it holds nothing of it. The record in it is normalized as records are,
 /// so that it is looked at through the account's own pointers, too.
-fn forgotten(image: &str, stream: &StreamId, forgetting: &Normalizer, purge: &Purge<'_>) -> Option<String> {
-    let of_record = |raw: &str| String::from(forgetting.record(stream, DateTime::<Utc>::UNIX_EPOCH, raw).raw);
-    let left = forget_in(image, purge.guard, &KEY, Some(("raw", &of_record)));
+fn left(image: &str, stream: &StreamId, normalizer: &Normalizer, guard: &Guard) -> Option<String> {
+    let of_record = |raw: &str| String::from(normalizer.record(stream, DateTime::<Utc>::UNIX_EPOCH, raw).raw);
+    let left = forget_in(image, guard, &KEY, Some(("raw", &of_record)));
     (left != image).then_some(left)
 }
 
