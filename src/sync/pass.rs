@@ -250,7 +250,8 @@ impl Passes {
                     }
                 }
                 Err(error) => {
-                    let why = self.forgotten.persons().left_of(format!("the list of contracts could not be had: {error}"));
+                    let why =
+                        self.forgotten.persons().left_of(format!("the list of contracts could not be had: {error}"));
                     // The list has an end of its own, which those of the contracts known from before do not hide.
                     self.note(&whole, unlisted_end(&error, &why)).await;
                     let known = known.into_iter().filter(|(partition, outcome)| {

@@ -206,12 +206,11 @@ pub(super) async fn read(tx: &mut Tx, wanted: Wanted<'_>) -> Result<Found, Wareh
         let of_it = all[from..].iter_mut().take_while(|stored| stored.id == id);
         let mut has_line = of_it.filter(|stored| whole || stored.lines.iter().any(|l| l.line.line_id == line_id));
         let raw = row.try_get::<String, _>(2)?.into_boxed_str();
-        match has_line.next() {
-            Some(stored) => stored.records.push(StoredRecord { line_id, raw, normalizer: row.try_get(3)? }),
-            None => {
-                let of_which = if strange.contains(id) { &mut found.unknown_records } else { &mut found.loose };
-                of_which.push(LooseRecord { id: id.to_owned(), line_id, raw });
-            }
+        if let Some(stored) = has_line.next() {
+            stored.records.push(StoredRecord { line_id, raw, normalizer: row.try_get(3)? });
+        } else {
+            let of_which = if strange.contains(id) { &mut found.unknown_records } else { &mut found.loose };
+            of_which.push(LooseRecord { id: id.to_owned(), line_id, raw });
         }
     }
     all.retain(|stored| !stored.records.is_empty());

@@ -20,9 +20,9 @@ mod forget;
 mod fuzz;
 #[cfg(test)]
 mod harness;
+mod hides;
 #[cfg(test)]
 mod honest;
-mod hides;
 #[cfg(test)]
 mod invoices;
 #[cfg(test)]
@@ -65,14 +65,14 @@ mod replay;
 mod replay_counts;
 #[cfg(test)]
 mod retention;
+mod role;
 mod rotation;
+#[cfg(test)]
+mod samples;
 #[cfg(test)]
 mod systemd;
 #[cfg(test)]
 mod telemetry;
-mod role;
-#[cfg(test)]
-mod samples;
 #[cfg(test)]
 mod verify;
 #[cfg(test)]

@@ -84,6 +84,7 @@ async fn vehicles(tx: &mut Tx, persons: &Persons, dry_run: bool) -> Result<u64, 
 
 /// What a row of `fuel.vehicle` is told by.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[expect(clippy::struct_field_names, reason = "they are the columns' names")]
 struct Vehicle {
     name: Option<String>,
     license_plate: Option<String>,
