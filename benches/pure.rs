@@ -136,6 +136,7 @@ fn planning(c: &mut Criterion) {
             is_final: present - window.end() > TimeDelta::days(60),
             is_claimed: false,
             can_change: false,
+            is_failing: false,
         })
     });
     let entries: Vec<_> = entries.collect();

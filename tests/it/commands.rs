@@ -281,7 +281,7 @@ async fn preview_shows_nobody_who_is_forgotten() {
         ("alexela_card", "--plate", "license_plate"),
         ("hecone", "--plate", "license_plate"),
     ] {
-        let call = || shop.call(["preview", "--source", source, "--json"]).run();
+        let call = async || shop.call(["preview", "--source", source, "--json"]).run().await;
         let before = call().await.ended_with(0);
         let Some((id, value)) = shown_in(&before.json(), column).into_iter().find(|(_, value)| value.len() > 5) else {
             panic!("the newest {source} records have a {column}: {}", before.stdout)

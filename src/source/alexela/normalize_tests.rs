@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use super::*;
 use crate::{
     config::{Privacy, Rule},
-    domain::{Partition, StreamId, product::ProductRules},
+    domain::{Amount, Partition, StreamId, product::ProductRules},
     privacy::{Forgotten, Guard, Person, Persons},
     source::{json, time},
 };

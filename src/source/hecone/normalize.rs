@@ -75,7 +75,7 @@ fn numbers(root: &Node<'_>, pointers: &Pointers) -> Vec<(usize, Says)> {
     look(pointers::Part::Record, root);
     for (field, part) in [(Field::Articles, pointers::Part::Article), (Field::Payments, pointers::Part::Payment)] {
         if let List::Elements(_, elements) = pointers.list(root, field) {
-            for element in elements.iter() {
+            for element in elements {
                 look(part, element);
             }
         }
