@@ -20,6 +20,7 @@ mod forget;
 mod fuzz;
 #[cfg(test)]
 mod harness;
+#[cfg(test)]
 mod hides;
 #[cfg(test)]
 mod honest;
@@ -33,6 +34,7 @@ mod lease;
 mod listen;
 #[cfg(test)]
 mod load;
+#[cfg(test)]
 mod meeting;
 #[cfg(test)]
 mod metrics;
@@ -46,6 +48,7 @@ mod page_queries;
 mod passes;
 #[cfg(test)]
 mod pooler;
+#[cfg(test)]
 mod precision;
 #[cfg(test)]
 mod progress;
@@ -65,7 +68,9 @@ mod replay;
 mod replay_counts;
 #[cfg(test)]
 mod retention;
+#[cfg(test)]
 mod role;
+#[cfg(test)]
 mod rotation;
 #[cfg(test)]
 mod samples;

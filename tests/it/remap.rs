@@ -24,7 +24,7 @@ use crate::support::{
     fleet::{Fleet, start},
 };
 
-pub async fn remap_with(fleet: &Fleet, dry_run: bool) -> Remapped {
+pub(crate) async fn remap_with(fleet: &Fleet, dry_run: bool) -> Remapped {
     let clock: Arc<dyn Clock> = fleet.clock.clone();
     let app = App::new(fleet.config.clone(), clock).unwrap();
     fleet.warehouse.heed(&app.forgotten).await.unwrap();
