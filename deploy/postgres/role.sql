@@ -43,7 +43,8 @@ TO :"role";
 GRANT DELETE ON fuel.transaction, fuel.sync_run TO :"role";
 -- History and certificates are added to; nobody who reads vendors can rewrite them.
 GRANT SELECT, INSERT ON fuel.transaction_version, fuel.certificate, fuel.certificate_window TO :"role";
--- Who is forgotten is heeded. `fuelsync forget` itself alters history: it is the owner's, as `fuelsync migrate`.
+-- Who is forgotten is heeded. `fuelsync forget` and `fuelsync remap` themselves alter history: they are the owner's, as
+-- `fuelsync migrate`.
 GRANT SELECT ON fuel.forgotten, fuel.forgotten_key TO :"role";
 GRANT USAGE, SELECT ON SEQUENCE fuel.change_seq TO :"role";
 GRANT EXECUTE ON FUNCTION fuel.announce_writer(), fuel.as_jsonb(json), fuel.forgotten_number() TO :"role";

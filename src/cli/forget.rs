@@ -13,6 +13,7 @@ use crate::{
     warehouse::{
         Warehouse, WarehouseError,
         forget::{HashedBy, Purge, Touched},
+        grants,
     },
 };
 
@@ -40,14 +41,8 @@ pub(super) async fn run(args: ForgetArgs, global: &Global) -> Result<Exit, Failu
     let app = start::app(global.load()?)?;
     let warehouse = app.warehouse()?;
     warehouse.require_current().await?;
-    if !args.dry_run {
-        // Before anything is changed: half of it would be worse than nothing.
-        warehouse.require_forgetting().await?;
-    }
     let limit = app.config.sync.window_timeout;
-    if !args.dry_run {
-        may_forget(&warehouse).await?;
-    }
+    start::may_rewrite(&warehouse, grants::FORGETTING).await?;
 
     let guard = Guard::new(&app.config.privacy);
     let form = |rule| guard.form(rule, person.class(), &value).filter(|form| plain(form) != plain(&value));
@@ -167,17 +162,6 @@ fn value(given: &str) -> Result<String, Failure> {
         return Err(Failure::usage("the value to forget has no letter and no digit").next("Nothing was changed."));
     }
     Ok(value)
-}
-
-/// A role that may do only half of it does none of it.
-async fn may_forget(warehouse: &Warehouse) -> Result<(), Failure> {
-    let missing = warehouse.missing_to_forget().await?;
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let what = format!("the role lacks rights that forgetting needs ({})", missing.join(", "));
-    Err(Failure::new(Exit::Database, what)
-        .next("Run it as the role that migrated: the daemon's is not to rewrite history. Nothing was changed."))
 }
 
 fn confirm(person: Person, lines: u64) -> Failure {

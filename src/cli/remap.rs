@@ -8,7 +8,10 @@ use super::{Exit, Failure, Global, args::RemapArgs, output, start, table};
 use crate::{
     lifecycle::Signal,
     sync::remap,
-    warehouse::remap::{Remap, Remapped},
+    warehouse::{
+        grants,
+        remap::{Remap, Remapped},
+    },
 };
 
 /// What `--json` prints.
@@ -27,6 +30,9 @@ pub(super) async fn run(args: RemapArgs, global: &Global) -> Result<Exit, Failur
     let app = start::app(config)?;
     let warehouse = app.warehouse()?;
     warehouse.require_current().await?;
+    if !args.dry_run {
+        start::may_rewrite(&warehouse, grants::REMAPPING).await?;
+    }
     warehouse.heed(&app.forgotten).await?;
     let work = Remap {
         sources: &args.select.source,

@@ -62,6 +62,18 @@ impl Work {
     }
 }
 
+/// Of a role that may do only half of what rewrites history nothing is done.
+pub(super) async fn may_rewrite(warehouse: &Warehouse, needed: &[(&str, &str)]) -> Result<(), Failure> {
+    let lacking = warehouse.lacks(needed).await?;
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::Database, format!("the role lacks rights that this needs ({})", lacking.join(", "))).next(
+        "Run it as the owner of the tables, the role that migrated: the daemon's is not to rewrite history. Nothing was \
+         changed.",
+    ))
+}
+
 /// What every command works with.
 pub(super) fn app(config: Config) -> Result<App, Failure> {
     Ok(App::new(config, Arc::new(SystemClock))?)

@@ -53,7 +53,6 @@ async fn everything(
     each(all, purged, (), async |()| Ok((warehouse.purge_own(purge).await?, None))).await?;
     if !purged.stopped && !purge.dry_run {
         warehouse.forget_all_known(purge.limit).await?;
-        warehouse.purge_errors(purge).await?;
     }
     Ok(())
 }

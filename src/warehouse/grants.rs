@@ -13,6 +13,25 @@ pub struct Right {
     pub mend: String,
 }
 
+/// What `forget` needs beyond what the daemon does: tables of `fuel`, and the privilege.
+pub const FORGETTING: &[(&str, &str)] = &[
+    ("checkpoint", "UPDATE"),
+    ("forgotten", "INSERT"),
+    ("quarantine", "UPDATE"),
+    ("record", "UPDATE"),
+    ("site", "SELECT"),
+    ("site", "UPDATE"),
+    ("sync_window", "UPDATE"),
+    ("transaction", "UPDATE"),
+    ("transaction_version", "UPDATE"),
+    ("vehicle", "DELETE"),
+    ("vehicle", "SELECT"),
+    ("vehicle", "UPDATE"),
+];
+
+/// What `remap` needs beyond it: today's rules hide in history, too.
+pub const REMAPPING: &[(&str, &str)] = &[("transaction_version", "UPDATE")];
+
 /// How a role's rights differ from what the daemon needs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rights {
@@ -39,27 +58,22 @@ impl Warehouse {
         .await
     }
 
-    /// That the role may take somebody out of what is stored. The daemon's may not: it cannot alter history.
-    pub async fn require_forgetting(&self) -> Result<(), WarehouseError> {
-        let may: bool = self
-            .short(|mut tx| async move {
-                let may = statement::query_scalar(
-                    "SELECT has_table_privilege('fuel.forgotten', 'INSERT') \
-                         AND has_table_privilege('fuel.transaction_version', 'UPDATE')",
-                )
-                .fetch_one(&mut *tx)
-                .await?;
-                tx.commit().await?;
-                Ok(may)
-            })
+    /// Those of the rights that the connection's role does not have, each as it is granted.
+    pub async fn lacks(&self, needed: &[(&str, &str)]) -> Result<Vec<String>, WarehouseError> {
+        let (tables, privileges): (Vec<&str>, Vec<&str>) = needed.iter().copied().unzip();
+        let (tables, privileges) = (&tables, &privileges);
+        self.short(|mut tx| async move {
+            let lacking = statement::query_scalar(
+                "SELECT format('%s ON fuel.%s', privilege, name) FROM unnest($1::text[], $2::text[]) AS needed (name, privilege) \
+                 WHERE NOT has_table_privilege('fuel.' || name, privilege)",
+            )
+            .bind(tables)
+            .bind(privileges)
+            .fetch_all(&mut *tx)
             .await?;
-        if may {
-            return Ok(());
-        }
-        Err(WarehouseError::Forbidden(
-            "this role may not forget anybody, for it cannot alter what history has; nothing was changed. Run `fuelsync \
-             forget` as the owner of the tables, as `fuelsync migrate`"
-                .into(),
-        ))
+            tx.commit().await?;
+            Ok(lacking)
+        })
+        .await
     }
 }

@@ -23,7 +23,7 @@ async fn open_fleet() -> Fleet {
     let mut fleet = Fleet::new(1_500, |_| {}).await;
     let privacy = &mut fleet.config.privacy;
     (privacy.card_number, privacy.driver_name, privacy.license_plate) = (Rule::Keep, Rule::Keep, Rule::Keep);
-    for days in [0, 2, 3] {
+    for days in [0, 2, 3, 30] {
         fleet.clock.advance(Duration::from_hours(24 * days));
         fleet.pass().await;
     }
@@ -90,7 +90,7 @@ async fn a_remap_under_a_stricter_rule_leaves_no_whole_card_in_images_or_quarant
     assert_eq!(traces(&fleet.pool, card).await, there, "nothing was written");
     let done = remapped(&fleet, false).await;
     assert_eq!(tried, done, "what it said is what it did");
-    assert!(done.versions > 0 && done.quarantined == 1 && done.missing > 0, "{done:?}");
+    assert!(done.versions > 0 && done.quarantined > 0 && done.missing > 0, "{done:?}");
     for card in [card, other] {
         assert_eq!(traces(&fleet.pool, card).await, Vec::<String>::new());
     }

@@ -262,17 +262,17 @@ async fn complete_is_said_only_of_what_is_complete() {
         ),
         (
             "INSERT INTO fuel.quarantine (source, account, partition, fingerprint, record, field, reason) VALUES ('alexela_bonus', 'fleet', '-', '\\x01', '{}', 'id', 'is missing')",
-            "UPDATE fuel.quarantine SET resolved_at = now(), dropped = true",
+            "UPDATE fuel.quarantine SET resolved_at = now(), dropped = true WHERE fingerprint = '\\x01'",
             false,
         ),
         (
-            "UPDATE fuel.quarantine SET resolved_at = NULL, dropped = false, window_start = '2026-09-25'",
-            "UPDATE fuel.quarantine SET resolved_at = now(), dropped = true",
+            "UPDATE fuel.quarantine SET resolved_at = NULL, dropped = false, window_start = '2026-09-25' WHERE fingerprint = '\\x01'",
+            "UPDATE fuel.quarantine SET resolved_at = now(), dropped = true WHERE fingerprint = '\\x01'",
             false,
         ),
         (
-            "UPDATE fuel.quarantine SET resolved_at = NULL, dropped = false, window_start = '2025-01-01'",
-            "UPDATE fuel.quarantine SET resolved_at = now(), dropped = true, window_start = NULL",
+            "UPDATE fuel.quarantine SET resolved_at = NULL, dropped = false, window_start = '2025-01-01' WHERE fingerprint = '\\x01'",
+            "UPDATE fuel.quarantine SET resolved_at = now(), dropped = true, window_start = NULL WHERE fingerprint = '\\x01'",
             true,
         ),
         (

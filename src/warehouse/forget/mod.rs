@@ -176,22 +176,6 @@ impl Warehouse {
         .await
     }
 
-    /// Clears what went wrong with a stream or a window where its text may name somebody.
-    pub async fn purge_errors(&self, purge: &Purge<'_>) -> Result<u64, WarehouseError> {
-        self.long(purge.limit(), |mut tx| async move {
-            let mut cleared = 0;
-            for statement in [
-                "UPDATE fuel.sync_window SET last_error = NULL WHERE last_error ~ $1",
-                "UPDATE fuel.checkpoint SET last_error = NULL WHERE last_error ~ $1",
-            ] {
-                cleared += statement::query(statement).bind(purge.pattern).execute(&mut *tx).await?.rows_affected();
-            }
-            tx.commit().await?;
-            Ok(cleared)
-        })
-        .await
-    }
-
     /// Forgets what the ledger knows of the records of every window: whose they were is not to be told from it.
     pub async fn forget_all_known(&self, limit: Duration) -> Result<u64, WarehouseError> {
         self.long((limit, "sync.window_timeout"), |mut tx| async move {

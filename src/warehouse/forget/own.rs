@@ -28,17 +28,6 @@ impl Warehouse {
         })
         .await
     }
-
-    /// What the role may not do that forgetting needs: each right, as it is granted.
-    pub async fn missing_to_forget(&self) -> Result<Vec<String>, WarehouseError> {
-        self.short(|mut tx| async move {
-            let missing: Vec<String> =
-                statement::query_scalar(include_str!("../sql/missing_to_forget.sql")).fetch_all(&mut *tx).await?;
-            tx.commit().await?;
-            Ok(missing)
-        })
-        .await
-    }
 }
 
 async fn vehicles(tx: &mut Tx, persons: &Persons, dry_run: bool) -> Result<u64, WarehouseError> {
