@@ -7,7 +7,8 @@
 #   SYSCONFDIR=/etc      configuration; fuelsync.service reads /etc/fuelsync, so change it together with the unit
 #   DESTDIR=             put before all of them, to build a package
 #
-# Running it again, with a newer binary, is the upgrade; then `fuelsync migrate` and `systemctl restart fuelsync`.
+# Running it again, with a newer binary, is the upgrade; then `fuelsync migrate`, deploy/postgres/role.sql once more, and
+# `systemctl restart fuelsync`.
 # --uninstall takes away what it installed and leaves /etc/fuelsync, drop-ins and the database alone.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -17,8 +18,8 @@ sysconfdir=${SYSCONFDIR:-/etc}
 dest=${DESTDIR:-}
 # systemd searches the unit folders of these two prefixes and no other.
 case $prefix in
-  /usr | /usr/local) units=$prefix/lib/systemd/system ;;
-  *) units=$sysconfdir/systemd/system ;;
+  /usr | /usr/local) units=$prefix/lib/systemd/system users=$prefix/lib/sysusers.d ;;
+  *) units=$sysconfdir/systemd/system users=$sysconfdir/sysusers.d ;;
 esac
 
 fail() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }
@@ -40,6 +41,7 @@ reload() {
 
 if [ -n "$uninstall" ]; then
   rm -f "$dest$prefix/bin/fuelsync" "$dest$units"/fuelsync{.service,-sync.service,-sync.timer} \
+    "$dest$users/fuelsync.conf" \
     "$dest$prefix/share/bash-completion/completions/fuelsync" "$dest$prefix/share/zsh/site-functions/_fuelsync" \
     "$dest$prefix/share/fish/vendor_completions.d/fuelsync.fish"
   for page in "$dest$prefix"/share/man/man1/fuelsync{,-*}.1; do rm -f "$page"; done
@@ -63,6 +65,8 @@ for unit in fuelsync.service fuelsync-sync.service fuelsync-sync.timer; do
   chmod 0644 "$dest$units/$unit.new"
   mv -f "$dest$units/$unit.new" "$dest$units/$unit"
 done
+
+install -D -m 0644 "$here/fuelsync.sysusers" "$dest$users/fuelsync.conf"
 
 install -d -m 0755 "$dest$prefix/share/man/man1"
 "$binary" man --dir "$dest$prefix/share/man/man1" >/dev/null

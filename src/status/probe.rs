@@ -7,7 +7,7 @@ use crate::warehouse::{Warehouse, WarehouseError};
 
 /// How long the database may take to answer. Observers have little patience: one that does not answer at once is
 /// reported, not waited for.
-const PATIENCE: Duration = Duration::from_millis(900);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Asks which migrations are applied, and whether a window could be written.
 pub(super) async fn probe(warehouse: &Warehouse) -> DatabaseView {

@@ -295,7 +295,7 @@ pub(super) enum Why {
 }
 
 /// Claims a window, reads it and writes it.
-#[tracing::instrument(skip_all, fields(stream = %stream, window = %window))]
+#[tracing::instrument(level = "error", skip_all, fields(stream = %stream, window = %window))]
 pub(super) async fn one(
     reader: &Reader,
     stream: &StreamId,

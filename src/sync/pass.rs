@@ -12,6 +12,7 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt, future, stream};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::{
     stream::Reader,
@@ -214,7 +215,7 @@ impl Passes {
             let limit = self.settings.window_timeout.saturating_add(patience);
             let under_way = self.watch.begin("the list of contracts", &whole, limit);
             let listed = tokio::select! {
-                listed = self.listed(account, *kind) => listed,
+                listed = self.listed(account, *kind).instrument(tracing::error_span!("contracts", stream = %whole)) => listed,
                 () = stop.cancelled() => {
                     discovered.remarks.push(StreamSummary::new(whole).ended(StreamOutcome::Stopped, "stopped before it was read"));
                     return discovered;

@@ -89,7 +89,8 @@ impl Reader {
     }
 
     /// Does what is due for a stream. Never fails: what fails is said in the summary, in `status` and in the log.
-    #[tracing::instrument(skip_all, fields(stream = %stream))]
+    // Of the level of errors: a log of nothing but those is to name the stream, too.
+    #[tracing::instrument(level = "error", skip_all, fields(stream = %stream))]
     pub async fn pass(&self, stream: &StreamId, stop: &CancellationToken) -> StreamSummary {
         if planted(Bug::StuckPass) {
             // The deliberate fault: no deadline of this pass ends it.

@@ -225,6 +225,19 @@ async fn a_pass_stopped_by_a_signal_says_so_and_the_next_one_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_log_of_nothing_but_warnings_and_errors_names_the_stream_in_each_line() {
+    let shop = Shop::new().await;
+    shop.sandbox.faults().status("/hecone/transactions", u64::MAX, 400, None);
+    let said = shop.call(["sync", "-q"]).run().await.ended_with(3).stderr;
+    let lines: Vec<Value> = said.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    assert!(!lines.is_empty(), "{said}");
+    for line in lines {
+        let stream = line["stream"].as_str().or_else(|| line["span"]["stream"].as_str());
+        assert_eq!(stream, Some("hecone/north/-"), "{line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stream_whose_lease_is_held_is_left_to_its_owner() {
     let shop = Shop::new().await;
     shop.call(["migrate"]).run().await.ended_with(0);

@@ -104,6 +104,43 @@ async fn a_role_that_may_not_write_is_not_ready_and_the_stream_says_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_lacks_one_right_of_a_pass_is_not_ready() {
+    let fleet = Fleet::new(60, |_| {}).await;
+    let role = format!("{}_new", fleet.database.name());
+    let run = async |sql: String| {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&fleet.pool).await.unwrap();
+    };
+    run(format!(
+        "CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA fuel TO {role}; \
+         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA fuel TO {role}; GRANT USAGE ON SEQUENCE fuel.change_seq TO {role}"
+    ))
+    .await;
+    let warehouse = with_options(&fleet, &format!("-c role={role}"));
+    let watcher = Watcher::new(&fleet, &warehouse);
+    assert!(watcher.meter.database().await.is_ready());
+    // As after an upgrade whose migration brought a table, and without role.sql.
+    for right in [
+        "SELECT ON fuel.forgotten",
+        "SELECT ON fuel.forgotten_key",
+        "INSERT ON fuel.transaction_version",
+        "UPDATE ON fuel.sync_window",
+        "DELETE ON fuel.transaction",
+        "USAGE ON SEQUENCE fuel.change_seq",
+    ] {
+        run(format!("REVOKE {right} FROM {role}")).await;
+        let database = watcher.meter.database().await;
+        let object = right.rsplit(' ').next().unwrap();
+        assert!(
+            !database.is_ready() && database.problem.as_ref().is_some_and(|said| said.contains(object)),
+            "{right}: {database:?}"
+        );
+        run(format!("GRANT {right} TO {role}")).await;
+    }
+    assert!(watcher.meter.database().await.is_ready());
+    run(format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_a_later_version_migrated_is_told_from_one_that_lacks_migrations() {
     let fleet = Fleet::new(60, |_| {}).await;
     let watcher = Watcher::new(&fleet, &fleet.warehouse);

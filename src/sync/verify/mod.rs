@@ -152,7 +152,7 @@ async fn hold(streams: &mut [Verifying], workers: usize, stop: &CancellationToke
 }
 
 /// Reads a piece and holds it against the table.
-#[tracing::instrument(skip_all, fields(stream = %stream, window = %piece.stretch))]
+#[tracing::instrument(level = "error", skip_all, fields(stream = %stream, window = %piece.stretch))]
 async fn one(reader: &Reader, stream: &StreamId, piece: &Piece, stop: &CancellationToken) -> Result<Held, WindowError> {
     if stop.is_cancelled() {
         return Err(WindowError::Stopped);

@@ -16,7 +16,11 @@ SELECT
             UNION ALL
             SELECT 'USAGE', 'fuel.change_seq', has_sequence_privilege('fuel.change_seq', 'USAGE')
             UNION ALL
-            SELECT 'EXECUTE', 'fuel.announce_writer()', has_function_privilege('fuel.announce_writer()', 'EXECUTE')
+            SELECT 'SELECT', 'fuel.' || name, has_table_privilege('fuel.' || name, 'SELECT')
+            FROM unnest(ARRAY['forgotten', 'forgotten_key']) AS name
+            UNION ALL
+            SELECT 'EXECUTE', 'fuel.' || call, has_function_privilege('fuel.' || call, 'EXECUTE')
+            FROM unnest(ARRAY['announce_writer()', 'forgotten_number()', 'as_jsonb(json)']) AS call
             UNION ALL
             SELECT 'TEMPORARY', 'the database', has_database_privilege(current_database(), 'TEMPORARY')
         ) AS needed
