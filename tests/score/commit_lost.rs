@@ -128,7 +128,8 @@ pub(crate) async fn measure(run: Run) -> Measured {
         .note("other_commits_cut", cuts.other.load(Relaxed))
         .note("passes", passes)
         .note("rows_inserted", inserted)
-        .note("rows_updated", updated);
+        .note("rows_updated", updated)
+        .note("windows_kept_otherwise", kept_otherwise(&calm.pool, &struck.pool).await);
     measured
 }
 
@@ -142,7 +143,23 @@ async fn fleet(run: Run) -> Fleet {
     fleet
 }
 
-/// Table by table, how many rows and what they come to; without what tells when, and in whose name.
+/// Windows of which the ledgers know other records, or the same from another read. It only saves work, and where the wire
+/// is cut while it is asked for, the window is read in full, and what it came to is kept anew.
+async fn kept_otherwise(one: &PgPool, other: &PgPool) -> usize {
+    let mut kept = [Vec::<(String, String, Option<Vec<u8>>)>::new(), Vec::new()];
+    for (kept, pool) in kept.iter_mut().zip([one, other]) {
+        let rows = sqlx::query_as(
+            "SELECT concat_ws(' ', source, account, partition), window_start::text, known_records \
+             FROM fuel.sync_window ORDER BY 1, 2",
+        );
+        *kept = rows.fetch_all(pool).await.expect("the ledger");
+    }
+    let [one, other] = kept;
+    one.into_iter().zip(other).filter(|(one, other)| one != other).count()
+}
+
+/// Table by table, how many rows and what they come to; without what tells when, and in whose name, and what is only there
+/// to save work.
 async fn state(pool: &PgPool) -> Vec<(String, i64, Option<String>)> {
     let mut state = Vec::new();
     for (table, key, left_out) in [
@@ -160,7 +177,7 @@ async fn state(pool: &PgPool) -> Vec<(String, i64, Option<String>)> {
         (
             "sync_window",
             "source, account, partition, window_start",
-            "first_read_at last_read_at final_at asked_at digest_seqs",
+            "first_read_at last_read_at final_at asked_at digest_seqs known_records",
         ),
         ("checkpoint", "source, account, partition", "epoch updated_at last_pass_at seen_at"),
         ("quarantine", "source, account, source_transaction_id, reason", "id first_seen_at last_seen_at resolved_at"),
