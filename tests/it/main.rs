@@ -26,6 +26,7 @@ mod known;
 mod lease;
 #[cfg(test)]
 mod load;
+#[cfg(test)]
 mod meeting;
 #[cfg(test)]
 mod metrics;
