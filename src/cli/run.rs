@@ -31,8 +31,9 @@ use crate::{
 const GRACE: Duration = Duration::from_secs(4);
 
 pub(super) async fn run(_args: RunArgs, global: &Global) -> Result<Exit, Failure> {
-    let start::Work { app, life, warehouse, passes } = start::Work::begin(global, &Select::default()).await?;
+    let life = start::lifecycle()?;
     life.stops_are_ordinary();
+    let start::Work { app, life, warehouse, passes } = start::Work::begin_in(life, global, &Select::default()).await?;
     let listener = listen(&app).await?;
     let passes = Arc::new(passes);
     serve(&app, &life, &warehouse, &passes, listener).await?;

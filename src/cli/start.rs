@@ -25,9 +25,13 @@ pub(super) struct Work {
 impl Work {
     /// Reads the configuration, reaches the database, sees to its migrations.
     pub(super) async fn begin(global: &Global, select: &Select) -> Result<Self, Failure> {
+        Self::begin_in(lifecycle()?, global, select).await
+    }
+
+    /// The same in a life that has begun, and so knows already how it ends when it is stopped meanwhile.
+    pub(super) async fn begin_in(life: Lifecycle, global: &Global, select: &Select) -> Result<Self, Failure> {
         let config = global.load_with_accounts()?;
         select.check(&config)?;
-        let life = lifecycle()?;
         let app = app(config)?;
         let warehouse = app.warehouse()?;
         if app.config.database.migrate {
