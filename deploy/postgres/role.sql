@@ -36,14 +36,11 @@ SELECT format('GRANT CONNECT, TEMPORARY ON DATABASE %I TO %I', current_database(
 GRANT USAGE ON SCHEMA fuel TO :"role";
 GRANT SELECT ON fuel._migration TO :"role";
 GRANT SELECT, INSERT, UPDATE ON
-    fuel.transaction, fuel.record, fuel.checkpoint, fuel.sync_window, fuel.sync_run, fuel.quarantine, fuel.gap
-TO :"role";
--- The lines of a HecOne transaction are replaced as a set.
-GRANT SELECT, INSERT ON fuel.certificate, fuel.certificate_window TO :"role";
-    fuel.transaction, fuel.record, fuel.transaction_version, fuel.checkpoint, fuel.sync_window, fuel.sync_run,
-    fuel.quarantine, fuel.gap, fuel.forgotten
+    fuel.transaction, fuel.record, fuel.checkpoint, fuel.sync_window, fuel.sync_run, fuel.quarantine, fuel.gap, fuel.forgotten
 TO :"role";
 GRANT SELECT ON fuel.forgotten_key TO :"role";
+GRANT SELECT, INSERT ON fuel.certificate, fuel.certificate_window TO :"role";
+-- The lines of a HecOne transaction are replaced as a set.
 GRANT DELETE ON fuel.transaction TO :"role";
 -- History is added to; nobody who reads vendors can rewrite it.
 GRANT SELECT, INSERT ON fuel.transaction_version TO :"role";
