@@ -388,6 +388,18 @@ async fn the_daemon_reads_serves_its_page_and_stops_with_0() {
     assert_eq!(held, 0, "the leases are given back");
 }
 
+/// Its stop is an ordinary end however early it comes: its manager must not take it for a failure.
+#[tokio::test(flavor = "multi_thread")]
+async fn run_that_is_stopped_while_its_database_says_nothing_ends_with_0() {
+    let shop = Shop::new().await;
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("postgres://nobody@{}/nothing", silent.local_addr().unwrap());
+    let running = shop.changed(["run"], shop.database.url(), &url).spawn();
+    let _wire = ends("run asks its database", silent.accept()).await.unwrap();
+    running.signal(Signal::SIGINT);
+    running.wait().await.ended_with(0);
+}
+
 /// One GET, as bytes on a socket; the whole answer.
 async fn fetch(address: &str, path: &str) -> String {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -165,21 +165,34 @@ async fn a_lease_that_cannot_be_kept_is_a_failure_and_not_somebody_elses_stream(
     fleet.is_the_truth().await;
 }
 
+/// Sales can be read and not written.
+struct NobodyWrites(sqlx::PgConnection);
+
+impl NobodyWrites {
+    async fn any_sale(fleet: &Fleet) -> Self {
+        let mut other = fleet.database.connect().await;
+        sqlx::raw_sql("BEGIN; LOCK TABLE fuel.transaction IN SHARE MODE").execute(&mut other).await.unwrap();
+        Self(other)
+    }
+
+    async fn goes_on(mut self) {
+        sqlx::raw_sql("COMMIT").execute(&mut self.0).await.unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn while_new_windows_wait_to_be_written_two_at_a_time_the_next_one_is_read_and_no_fourth() {
     let mut fleet = Fleet::new(800, |_| {}).await;
     // All streams at once: none waits behind one that waits for us.
     fleet.config.sync.workers = 8;
-    let mut other = fleet.database.connect().await;
-    // Nobody writes a sale meanwhile.
-    sqlx::raw_sql("BEGIN; LOCK TABLE fuel.transaction IN SHARE MODE").execute(&mut other).await.unwrap();
+    let writing = NobodyWrites::any_sale(&fleet).await;
     let process = fleet.process();
     let passing = tokio::spawn(async move { process.pass(&CancellationToken::new()).await });
     let asked = || fleet.sandbox.requests().count("/EvTransactions");
     until("three windows are read", || asked() >= 3).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(asked(), 3);
-    sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
+    writing.goes_on().await;
     let pass = ends("the pass", passing).await.unwrap();
     assert_eq!(pass.outcome, Outcome::Ok, "{pass:#?}");
     assert!(asked() > 4, "{} windows", asked());
@@ -191,8 +204,7 @@ async fn while_new_windows_wait_to_be_written_two_at_a_time_the_next_one_is_read
 async fn a_stop_while_two_windows_are_being_written_leaves_the_second_one_to_the_next_pass() {
     let mut fleet = Fleet::new(800, |_| {}).await;
     fleet.config.sync.workers = 8;
-    let mut other = fleet.database.connect().await;
-    sqlx::raw_sql("BEGIN; LOCK TABLE fuel.transaction IN SHARE MODE").execute(&mut other).await.unwrap();
+    let writing = NobodyWrites::any_sale(&fleet).await;
     let (process, stop) = (fleet.process(), CancellationToken::new());
     let passing = tokio::spawn({
         let stop = stop.clone();
@@ -201,7 +213,7 @@ async fn a_stop_while_two_windows_are_being_written_leaves_the_second_one_to_the
     let asked = || fleet.sandbox.requests().count("/EvTransactions");
     until("three windows are read", || asked() >= 3).await;
     stop.cancel();
-    sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
+    writing.goes_on().await;
     let pass = ends("the pass", passing).await.unwrap();
     assert_eq!(pass.outcome, Outcome::Stopped, "{pass:#?}");
     let most: Option<i64> = sqlx::query_scalar(

@@ -42,7 +42,7 @@ pub(super) fn render(page: &QuarantinePage) -> String {
                 "<p class=\"verdict warn\"><span aria-hidden=\"true\">▲</span> {} could not be understood. The rest of their \
                  windows is loaded.</p>{}</section>",
                 count(all, "record", "records"),
-                TODO
+                WHAT_TO_DO
             );
             faults(&mut html, found);
             list(&mut html, found, all - shown);
@@ -51,7 +51,7 @@ pub(super) fn render(page: &QuarantinePage) -> String {
     shell::document("quarantine", Here::Quarantine, &html)
 }
 
-const TODO: &str = "<h2>What to do</h2><ol>\
+const WHAT_TO_DO: &str = "<h2>What to do</h2><ol>\
 <li>Look at one: <code>fuelsync quarantine show ID</code> prints the record. It may hold personal data, so it is not shown here.</li>\
 <li>The field stands elsewhere in the record: set its pointer under <code>[hecone.fields]</code>, restart fuelsync, then \
 <code>fuelsync quarantine replay</code>.</li>\
