@@ -16,7 +16,8 @@ use std::{
 use fuelsync::{sync::summary::Outcome, warehouse::Warehouse};
 use rand::RngExt as _;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng as _};
-use sqlx::PgPool;
+use serde_json::{Map, Value};
+use sqlx::{PgPool, types::Json};
 
 use crate::{
     Measured, Run,
@@ -105,8 +106,8 @@ pub(crate) async fn measure(run: Run) -> Measured {
         if let Some(fault) = struck.untrue().await {
             measured.fault(format!("pass {passes}: {fault}"));
         }
-        for (one, other) in state(&calm.pool).await.into_iter().zip(state(&struck.pool).await) {
-            measured.goal(one == other, || format!("pass {passes}: {one:?} uninterrupted, {other:?}"));
+        for difference in differences(&calm.pool, &struck.pool).await {
+            measured.fault(format!("pass {passes}: {difference}"));
         }
         measured.goal(told_once(&struck.pool).await, || format!("pass {passes}: fuel.changes tells a row twice"));
         let (_, counts) = other.totals();
@@ -158,40 +159,60 @@ async fn kept_otherwise(one: &PgPool, other: &PgPool) -> usize {
     one.into_iter().zip(other).filter(|(one, other)| one != other).count()
 }
 
-/// Table by table, how many rows and what they come to; without what tells when, and in whose name, and what is only there
-/// to save work.
-async fn state(pool: &PgPool) -> Vec<(String, i64, Option<String>)> {
-    let mut state = Vec::new();
-    for (table, key, left_out) in [
-        (
-            "transaction",
-            "source, account, source_transaction_id, line_id",
-            "seq first_seen_at changed_at missing_since",
-        ),
-        ("record", "source, account, source_transaction_id, line_id", "first_seen_at changed_at"),
-        (
-            "transaction_version",
-            "source, account, source_transaction_id, line_id, version",
-            "version_id seq row_before replaced_at",
-        ),
-        (
-            "sync_window",
-            "source, account, partition, window_start",
-            "first_read_at last_read_at final_at asked_at digest_seqs known_records",
-        ),
-        ("checkpoint", "source, account, partition", "epoch updated_at last_pass_at seen_at"),
-        ("quarantine", "source, account, source_transaction_id, reason", "id first_seen_at last_seen_at resolved_at"),
-        ("gap", "source, account, partition, gap_start", "recorded_at"),
-    ] {
-        let sql = format!(
-            "SELECT '{table}', count(*), md5(string_agg((to_jsonb(t) - '{{{}}}'::text[])::text, ',' \
-                 ORDER BY {key}, (to_jsonb(t) - '{{{}}}'::text[])::text)) FROM fuel.{table} AS t",
-            left_out.replace(' ', ","),
-            left_out.replace(' ', ","),
-        );
-        state.push(sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_one(pool).await.expect("a table's state"));
+/// The tables, by what their rows are told apart, and what of them tells when, and in whose name, or is only there to save
+/// work.
+const TABLES: [(&str, &str, &str); 7] = [
+    ("transaction", "source, account, source_transaction_id, line_id", "seq,first_seen_at,changed_at,missing_since"),
+    ("record", "source, account, source_transaction_id, line_id", "first_seen_at,changed_at"),
+    (
+        "transaction_version",
+        "source, account, source_transaction_id, line_id, version",
+        "version_id,seq,row_before,replaced_at",
+    ),
+    (
+        "sync_window",
+        "source, account, partition, window_start",
+        "first_read_at,last_read_at,final_at,asked_at,digest_seqs,known_records",
+    ),
+    ("checkpoint", "source, account, partition", "epoch,updated_at,last_pass_at,seen_at"),
+    ("quarantine", "source, account, source_transaction_id, reason", "id,first_seen_at,last_seen_at,resolved_at"),
+    ("gap", "source, account, partition, gap_start", "recorded_at"),
+];
+
+/// A table's rows, without what may differ.
+async fn rows(pool: &PgPool, (table, key, left_out): (&str, &str, &str)) -> Vec<(String, Map<String, Value>)> {
+    let sql = format!(
+        "SELECT concat_ws(' ', {key}), to_jsonb(t) - '{{{left_out}}}'::text[] FROM fuel.{table} AS t \
+         ORDER BY {key}, (to_jsonb(t) - '{{{left_out}}}'::text[])::text"
+    );
+    let rows: Vec<(String, Json<Map<String, Value>>)> =
+        sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(pool).await.expect("a table's rows");
+    rows.into_iter().map(|(key, Json(row))| (key, row)).collect()
+}
+
+/// Table by table what differs: how many rows there are, or of the first that is not the same the columns.
+async fn differences(one: &PgPool, other: &PgPool) -> Vec<String> {
+    let mut found = Vec::new();
+    for table in TABLES {
+        let (one, other) = (rows(one, table).await, rows(other, table).await);
+        if one.len() != other.len() {
+            found.push(format!("{}: {} rows uninterrupted, {}", table.0, one.len(), other.len()));
+            continue;
+        }
+        let mut unlike = one.iter().zip(&other).filter(|(one, other)| one != other);
+        if let Some(((key, one), (other_key, other))) = unlike.next() {
+            let columns: Vec<_> = one
+                .iter()
+                .filter(|(name, value)| other.get(*name) != Some(value))
+                .map(|(name, value)| {
+                    format!("{name}: {value} uninterrupted, {}", other.get(name).unwrap_or(&Value::Null))
+                })
+                .collect();
+            let more = unlike.count();
+            found.push(format!("{}: {key} and {other_key}, {}; {more} rows more", table.0, columns.join("; ")));
+        }
     }
-    state
+    found
 }
 
 /// Whether every row has a number of its own, and whoever follows the changes meets each row once.
