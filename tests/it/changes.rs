@@ -123,7 +123,10 @@ async fn the_example_in_python_is_woken_by_a_change() {
     }
     let stage = Stage::new(SourceKind::HecOne).await;
     sqlx::raw_sql(FOLLOWER).execute(&stage.pool).await.unwrap();
-    let url = stage.pool.connect_options().to_url_lossy().to_string();
+    // What the driver writes behind the address is its own, and libpq knows none of it.
+    let mut url = stage.pool.connect_options().to_url_lossy();
+    url.set_query(None);
+    let url = url.to_string();
     stage.load(vec![record("1", vec![line("a", 1, 10)])]).await.unwrap();
     python(&[FOLLOW, "--once"]).env("DATABASE_URL", &url).run().await.ended_with(0);
     assert_eq!(stage.scalar(DIFFERS).await, 0);
