@@ -12,7 +12,7 @@ use super::{Invoices, Line, Row, Total, pairing};
 use crate::domain::Amount;
 
 /// A cent, in ten-thousandths.
-const CENT: u64 = 100;
+const CENT: i128 = 100;
 
 /// What came of an invoice, a line of it, or a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -131,19 +131,15 @@ fn sums(total: &Total, rows: &[&Row]) -> Matched {
     let here = sum(rows.iter().map(|row| row.gross_amount));
     let mut compare = |what: &'static str, there: Option<Amount>, of: fn(&Row) -> Option<Amount>| {
         let Some(there) = there else { return };
-        let here = sum(rows.iter().map(|row| of(row)));
-        let verdict = if rows.is_empty() {
-            Verdict::MissingHere
-        } else {
-            verdict(there, here, behind_cents(rows.iter().map(|row| of(row))))
-        };
+        let here = Here::of(rows.iter().map(|row| of(row)));
+        let verdict = if rows.is_empty() { Verdict::MissingHere } else { verdict(there, here) };
         findings.push(Finding {
             verdict,
             at: Some(total.at),
             row: None,
             what,
             there: Some(there.to_string()),
-            here: here.filter(|_| !rows.is_empty()).map(|here| here.to_string()),
+            here: here.filter(|_| !rows.is_empty()).map(|here| here.exact.to_string()),
         });
     };
     compare("total", Some(total.total), |row| row.gross_amount);
@@ -177,21 +173,46 @@ fn currencies<'a>(rows: &[&'a Row]) -> Vec<&'a str> {
     currencies
 }
 
-/// Two amounts, of which so much may be rounded. None: one of the rows does not say its own.
-fn verdict(there: Amount, here: Option<Amount>, rounds: u64) -> Verdict {
-    let Some(here) = here else { return Verdict::PriceDiffers };
-    match there.ten_thousandths().abs_diff(here.ten_thousandths()) {
-        0 => Verdict::Matched,
-        apart if apart <= rounds => Verdict::Rounding,
-        _ => Verdict::PriceDiffers,
+/// What the rows come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Here {
+    /// To the ten-thousandth.
+    exact: Amount,
+    /// The least and the most, in ten-thousandths, that they come to when each is rounded to the cent: half a cent goes either
+    /// way.
+    each_rounded: (i128, i128),
+}
+
+impl Here {
+    /// None when one of them is not known, or they do not fit.
+    fn of(amounts: impl Iterator<Item = Option<Amount>> + Clone) -> Option<Self> {
+        let exact = sum(amounts.clone())?;
+        let each_rounded = amounts.flatten().fold((0, 0), |(least, most), amount| {
+            let amount = i128::from(amount.ten_thousandths());
+            let behind = amount.rem_euclid(CENT);
+            let up = |is_up: bool| amount - behind + if is_up { CENT } else { 0 };
+            (least + up(behind > CENT / 2), most + up(behind >= CENT / 2))
+        });
+        Some(Self { exact, each_rounded })
+    }
+
+    /// An invoice rounds the sum, or each row and then sums: anything else is another amount.
+    fn verdict(self, there: Amount) -> Verdict {
+        let (there, exact) = (i128::from(there.ten_thousandths()), i128::from(self.exact.ten_thousandths()));
+        let (least, most) = self.each_rounded;
+        let is_sum_rounded = exact % CENT != 0 && (there - exact).abs() <= CENT / 2;
+        if there == exact {
+            Verdict::Matched
+        } else if is_sum_rounded || (least..=most).contains(&there) {
+            Verdict::Rounding
+        } else {
+            Verdict::PriceDiffers
+        }
     }
 }
 
-/// By how much amounts change together when each is rounded to the cent: nothing where all are whole cents. Rounding their sum
-/// changes it by no more.
-fn behind_cents(amounts: impl Iterator<Item = Option<Amount>>) -> u64 {
-    let behind = |amount: Amount| amount.ten_thousandths().unsigned_abs() % CENT;
-    amounts.flatten().map(|amount| behind(amount).min(CENT - behind(amount))).fold(0, u64::saturating_add)
+fn verdict(there: Amount, here: Option<Here>) -> Verdict {
+    here.map_or(Verdict::PriceDiffers, |here| here.verdict(there))
 }
 
 /// The sum; none when one is not known, or it does not fit.
@@ -233,8 +254,7 @@ fn pairs(number: &str, lines: &[&Line], rows: &[&Row]) -> Matched {
     };
     let there = by_currency(lines.iter().zip(paired.rows()).map(of_line));
     let here = by_currency(rows.iter().map(|row| (row.currency.clone(), row.gross_amount)));
-    let rounds = behind_cents(rows.iter().map(|row| row.gross_amount));
-    let sums = sums_differ(&there, &here, rounds).then(|| Finding {
+    let sums = sums_differ(&there, &here).then(|| Finding {
         verdict: Verdict::PriceDiffers,
         at: None,
         row: None,
@@ -246,20 +266,20 @@ fn pairs(number: &str, lines: &[&Line], rows: &[&Row]) -> Matched {
     finished(number, (lines.len(), rows.len()), findings, sums, in_all)
 }
 
-type Sums = BTreeMap<Option<String>, Option<Amount>>;
+type Sums = BTreeMap<Option<String>, Option<Here>>;
 
 fn by_currency(amounts: impl Iterator<Item = (Option<String>, Option<Amount>)>) -> Sums {
     let mut each: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for (currency, amount) in amounts {
         each.entry(currency).or_default().push(amount);
     }
-    each.into_iter().map(|(currency, amounts)| (currency, sum(amounts.into_iter()))).collect()
+    each.into_iter().map(|(currency, amounts)| (currency, Here::of(amounts.into_iter()))).collect()
 }
 
 /// Whether the sums of lines and rows differ by more than may be rounded. What says no currency is held against the only one.
-fn sums_differ(there: &Sums, here: &Sums, rounds: u64) -> bool {
+fn sums_differ(there: &Sums, here: &Sums) -> bool {
     let differ =
-        |there: Option<Amount>, here: Option<Amount>| there.is_none_or(|there| !verdict(there, here, rounds).agrees());
+        |there: Option<Here>, here: Option<Here>| there.is_none_or(|there| !verdict(there.exact, here).agrees());
     if there.len() == 1 && here.len() == 1 {
         let names = there.keys().flatten().zip(here.keys().flatten()).next();
         return names.is_some_and(|(there, here)| there != here)
@@ -273,11 +293,13 @@ fn sums_differ(there: &Sums, here: &Sums, rounds: u64) -> bool {
 fn together(sums: &Sums) -> String {
     match sums.iter().collect::<Vec<_>>()[..] {
         [] => Amount::default().to_string(),
-        [(_, sum)] => shown(*sum),
+        [(_, sum)] => shown(sum.map(|sum| sum.exact)),
         _ => {
             let name = |currency: &Option<String>| currency.as_deref().unwrap_or("?").to_owned();
-            let each: Vec<_> =
-                sums.iter().map(|(currency, sum)| format!("{} {}", shown(*sum), name(currency))).collect();
+            let each: Vec<_> = sums
+                .iter()
+                .map(|(currency, sum)| format!("{} {}", shown(sum.map(|sum| sum.exact)), name(currency)))
+                .collect();
             each.join(", ")
         }
     }
@@ -297,7 +319,7 @@ fn pair(line: &Line, row: &Row) -> Finding {
         let (there, here) = (line.currency.clone(), row.currency.clone());
         return Finding { there, here, ..found(Verdict::PriceDiffers, "currency", line.amount, None) };
     }
-    let amount = verdict(line.amount, row.gross_amount, behind_cents([row.gross_amount].into_iter()));
+    let amount = verdict(line.amount, Here::of([row.gross_amount].into_iter()));
     if !amount.agrees() {
         return found(amount, "amount", line.amount, row.gross_amount);
     }

@@ -122,6 +122,28 @@ fn only_what_the_rows_have_behind_their_cents_is_rounded() {
 }
 
 #[test]
+fn many_rows_with_a_fraction_of_a_cent_leave_no_room_for_a_coffee() {
+    let verdict = |rows: &[Row], total: &str| {
+        compared(&format!("invoice_no,total\nA1,{total}\n"), rows).first().map(|(verdict, ..)| *verdict)
+    };
+    // Their sum is 10002.50; each rounded they come to 10000.00.
+    let rows: Vec<_> = (0..1_000).map(|n| row(&n.to_string(), "", "1", "10.0025")).collect();
+    assert_eq!(verdict(&rows, "10002.50"), None);
+    assert_eq!(verdict(&rows, "10000.00"), Some("rounding"));
+    for total in ["10002.51", "10004.49", "10001.25", "9999.99"] {
+        assert_eq!(verdict(&rows, total), Some("price differs"), "{total}");
+    }
+    // Half a cent goes either way, also below zero.
+    let rows = ["0.005", "-0.005", "-0.015"].map(|amount| row(amount, "", "1", amount));
+    assert_eq!(verdict(&rows, "-0.015"), None);
+    for (total, expected) in
+        [("-0.03", "rounding"), ("0.00", "rounding"), ("0.01", "price differs"), ("-0.04", "price differs")]
+    {
+        assert_eq!(verdict(&rows, total), Some(expected), "{total}");
+    }
+}
+
+#[test]
 fn a_currency_is_compared_and_has_a_sum_of_its_own() {
     let rows = [row("1", "7", "10", "10.00"), Row { currency: Some("SEK".to_owned()), ..row("2", "8", "10", "10.00") }];
     for (text, findings) in [

@@ -246,6 +246,23 @@ const WEEK: (&str, &str) = ("2026-09-24T00:00:00Z", "2026-10-01T00:00:00Z");
 const CARDS: [SourceKind; 2] = [SourceKind::AlexelaBonus, SourceKind::AlexelaCard];
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_sale_that_was_hidden_by_hand_is_named() {
+    let fleet = Fleet::new(1_000, |_| {}).await;
+    fleet.pass().await;
+    run(&fleet, "UPDATE fuel.sync_window SET state = 'final', final_at = now(), unstable = false WHERE read_through >= window_end").await;
+    assert!(proved_of(&fleet, WEEK, &CARDS).await.complete);
+    let hides = "UPDATE fuel.transaction SET missing_since = now() WHERE (source, source_transaction_id, line_id) = (\
+         SELECT source, source_transaction_id, line_id FROM fuel.transaction WHERE source = 'alexela_card' \
+         AND occurred_at >= '2026-09-25' AND occurred_at < '2026-09-26' ORDER BY gross_amount DESC LIMIT 1)";
+    assert_eq!(run(&fleet, hides).await, 1);
+    let spoilt = proved_of(&fleet, WEEK, &CARDS).await;
+    let by_name = spoilt.named().iter().filter(|finding| finding.source_transaction_id.is_some()).collect::<Vec<_>>();
+    assert_eq!(by_name.len(), 1, "{:#?}", spoilt.named());
+    assert_eq!(by_name[0].columns, ["missing_since"]);
+    assert!(spoilt.found > 0 && !spoilt.complete);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn complete_is_said_only_of_what_is_complete() {
     let mut fleet = Fleet::new(1_000, |_| {}).await;
     fleet.pass().await;

@@ -212,6 +212,7 @@ impl Prove<'_> {
             };
             proved.windows.push(ProvedWindow::of(piece, entry, lines));
         }
+        snapshot.hidden(&stream.id, stretch, findings).await?;
         for entry in &ledger {
             if let Some(rows) = snapshot.unlike_ledger(&stream.id, entry).await? {
                 proved.unlike.push((entry.clone(), rows));

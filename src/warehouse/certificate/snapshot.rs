@@ -213,6 +213,40 @@ impl Snapshot {
         .await
     }
 
+    /// The lines of a stretch that somebody hid: they are marked missing, and no read has marked them.
+    pub async fn hidden(
+        &mut self,
+        stream: &StreamId,
+        stretch: Window,
+        findings: &mut Findings,
+    ) -> Result<(), WarehouseError> {
+        let (limit, tx) = (self.limit, &mut self.tx);
+        within((limit, SETTING), async {
+            let mut rows = statement::query(include_str!("../sql/hidden_by_hand.sql"))
+                .bind(stream.source.as_str())
+                .bind(&stream.account)
+                .bind(stream.partition.as_str())
+                .bind(stretch.start())
+                .bind(stretch.end())
+                .fetch(&mut **tx);
+            while let Some(row) = rows.try_next().await? {
+                findings.add(Finding {
+                    what: What::Altered,
+                    source: stream.source.as_str().to_owned(),
+                    account: stream.account.clone(),
+                    partition: Some(stream.partition.as_str().to_owned()),
+                    source_transaction_id: Some(row.try_get(0)?),
+                    line_id: Some(row.try_get(1)?),
+                    occurred_at: Some(row.try_get(2)?),
+                    columns: vec!["missing_since"],
+                    why: "it is marked missing, and no read has marked it".to_owned(),
+                });
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// The records of an account that have no line at all, and whose sale took place in a stretch: their lines were deleted.
     pub async fn deleted(
         &mut self,
@@ -277,6 +311,11 @@ impl Snapshot {
                 .bind(entry.window.end())
                 .fetch(&mut **tx);
             while let Some(row) = rows.try_next().await? {
+                // The ledger vouches for no window with a line that is missing. One that is marked so by a read was written
+                // since.
+                if row.try_get::<bool, _>(4)? {
+                    continue;
+                }
                 let content: &[u8] = row.try_get(2)?;
                 count += 1;
                 sum = sum.wrapping_add(content.first_chunk().copied().map_or(0, u64::from_be_bytes));

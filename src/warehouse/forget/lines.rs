@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::Row as _;
 
-use super::{Batched, Normalizers, Purge, Touched, loose};
+use super::{Batched, Normalizers, Purge, Touched, loose, marks};
 use crate::{
     domain::{Flag, Line, Outcome, Partition, StreamId},
     privacy::{Class, Persons},
@@ -179,6 +179,10 @@ async fn write(tx: &mut Tx, changed: &[Changed], heeded: i64) -> Result<Touched,
     let batch = remade::batch(stream.source, &remade, heeded)?;
     stage::stage(tx, stream, &batch, &Fates::all(&batch, Fate::Differs)).await?;
     sqlx::raw_sql(include_str!("../sql/analyze_stage.sql")).execute(&mut **tx).await?;
+    let kept = || remade.iter().flat_map(|remade| remade.records.iter().map(|record| (&remade.id, record)));
+    let keys =
+        kept().flat_map(|(id, record)| record.kept.iter().map(|line| (id.clone(), line.line_id.clone()))).collect();
+    let altered = marks::altered(tx, stream, &keys).await?;
     let lines = statement::query(include_str!("../sql/forget_lines.sql"))
         .bind(stream.source.as_str())
         .bind(&stream.account)
@@ -191,8 +195,8 @@ async fn write(tx: &mut Tx, changed: &[Changed], heeded: i64) -> Result<Touched,
         .execute(&mut **tx)
         .await?
         .rows_affected();
-    let kept = remade.iter().flat_map(|remade| &remade.records).flat_map(|record| &record.kept);
-    let times: Vec<_> = kept.map(|line| line.occurred_at).collect();
+    marks::keep_altered(tx, stream, altered).await?;
+    let times: Vec<_> = kept().flat_map(|(_, record)| &record.kept).map(|line| line.occurred_at).collect();
     statement::query(include_str!("../sql/unknow_windows.sql"))
         .bind(stream.source.as_str())
         .bind(&stream.account)

@@ -6,7 +6,10 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use sqlx::Row as _;
 
-use super::{Batched, Purge, RecordKey, Touched};
+use super::{
+    Batched, Purge, RecordKey, Touched,
+    marks::{self, Key},
+};
 use crate::{
     domain::{Partition, SourceKind, StreamId},
     privacy::{Class, Persons},
@@ -16,9 +19,6 @@ use crate::{
 
 /// Lines looked at in one transaction.
 const TOGETHER: i64 = 20_000;
-
-/// The key of a line: its transaction's id, and its own part.
-type Key = (String, String);
 
 impl Warehouse {
     /// Looks at the lines behind a key, a batch of them, and takes what is forgotten out of those that have no record.
@@ -100,6 +100,7 @@ pub(super) async fn lines(
     }
     let (ids, line_ids): (Vec<&str>, Vec<&str>) = changed.iter().map(|(id, line)| (id.as_str(), line.as_str())).unzip();
     let [card, driver, driver_no, vehicle_no, plate] = columns;
+    let altered = marks::altered(tx, stream, &changed).await?;
     statement::query(include_str!("../sql/forget_columns.sql"))
         .bind(stream.source.as_str())
         .bind(&stream.account)
@@ -113,6 +114,7 @@ pub(super) async fn lines(
         .execute(&mut **tx)
         .await?;
     digest(tx, stream, &changed).await?;
+    marks::keep_altered(tx, stream, altered).await?;
     notify(tx, stream).await?;
     Ok(changed.len() as u64)
 }
@@ -175,12 +177,15 @@ pub(super) async fn unknown(
     of_them: Vec<LooseRecord>,
     forgetting: &Normalizer,
 ) -> Result<Touched, WarehouseError> {
+    let altered = if purge.dry_run { marks::Altered::new() } else { marks::altered(tx, stream, keys).await? };
     let reworded = records(tx, purge, stream, of_them, forgetting).await?;
     let lines = lines(tx, purge, stream, keys).await?;
     if !purge.dry_run {
         let ids: BTreeSet<&str> = reworded.iter().map(|(id, _)| id.as_str()).collect();
-        let theirs = keys.iter().filter(|(id, _)| ids.contains(id.as_str())).cloned().collect();
+        let theirs: BTreeSet<Key> = keys.iter().filter(|(id, _)| ids.contains(id.as_str())).cloned().collect();
         digest(tx, stream, &theirs).await?;
+        let altered = altered.into_iter().filter(|(key, _)| theirs.contains(key)).collect();
+        marks::keep_altered(tx, stream, altered).await?;
     }
     Ok(Touched { lines, records: reworded.len() as u64, ..Touched::default() })
 }

@@ -6,6 +6,7 @@
 
 mod lines;
 mod loose;
+mod marks;
 mod own;
 mod quarantine;
 pub(super) mod versions;

@@ -16,4 +16,7 @@ UPDATE fuel.transaction t SET
     content_hash = s.content_hash, seq = nextval('fuel.change_seq')
 FROM pg_temp.stage s
 WHERE t.source = $1 AND t.account = $2 AND t.source_transaction_id = s.source_transaction_id AND t.line_id = s.line_id
-    AND t.content_hash <> s.content_hash
+    -- What was put into a personal column by hand is in no digest.
+    AND (t.content_hash <> s.content_hash
+        OR (t.card_number, t.driver_name, t.driver_no, t.vehicle_no, t.license_plate)
+            IS DISTINCT FROM (s.card_number, s.driver_name, s.driver_no, s.vehicle_no, s.license_plate))
