@@ -56,7 +56,10 @@ pub(super) async fn run(args: ForgetArgs, global: &Global) -> Result<Exit, Failu
     }
     // Of an earlier version of the program, too.
     let former = guard.former_hash(&value);
-    let forms: Vec<String> = [Some(value), hash, former, mask.filter(|_| args.masked)].into_iter().flatten().collect();
+    // A plate is one with its dots and without.
+    let dotless = (matches!(person, Person::Plate) && value.contains('.')).then(|| value.replace('.', ""));
+    let mask = mask.filter(|_| args.masked);
+    let forms: Vec<String> = [Some(value), dotless, hash, former, mask].into_iter().flatten().collect();
     hold(&warehouse, &app.forgotten, person, &forms, args.dry_run).await?;
 
     let nobody = Forgotten::default();

@@ -172,7 +172,11 @@ impl Persons {
     }
 
     fn kinds(&self, value: &str) -> u8 {
-        self.digest(value).and_then(|digest| self.digests.get(&digest)).copied().unwrap_or_default()
+        let of =
+            |value: &str| self.digest(value).and_then(|digest| self.digests.get(&digest)).copied().unwrap_or_default();
+        // A plate is one with its dots and without, as in `fuel.plate_key`.
+        let as_plate = || of(&value.replace('.', "")) & Person::Plate.bit();
+        of(value) | if value.contains('.') { as_plate() } else { 0 }
     }
 
     /// A text without the forgotten values that stand in it as words of their own and tell a person by themselves; none
@@ -233,9 +237,9 @@ pub fn plain(value: &str) -> String {
 }
 
 /// A regular expression of the database's that every text matches in which one of these values stands, however it is
-/// written; but for escapes.
+/// written; but for escapes. What matches may be something else all the same.
 pub fn pattern(values: &[String]) -> String {
-    let between = format!("[[:space:]{BLANKS}-]*");
+    let between = format!("[[:space:]{BLANKS}.-]*");
     let each = values.iter().map(|value| plain(value)).filter(|value| !value.is_empty());
     each.map(|value| value.chars().map(spelt).collect::<Vec<_>>().join(&between)).collect::<Vec<_>>().join("|")
 }
@@ -331,6 +335,10 @@ mod tests {
             (Class::DriverName, " Õnne-Tamm ", true),
             (Class::DriverName, "Õnne Tamme", false),
             (Class::LicensePlate, "123abc", true),
+            (Class::LicensePlate, "123.ABC", true),
+            (Class::LicensePlate, "12.3-abc.", true),
+            (Class::DriverName, "Õnne.Tamm", false),
+            (Class::CardNumber, "7077.1234", false),
             (Class::CardNumber, "7077-1234", true),
             (Class::CardNumber, "123ABC", false),
             (Class::ReceiptEmail, "123ABC", false),
@@ -352,6 +360,7 @@ mod tests {
         for (text, left) in [
             ("paid by õnne tamm, 123ABC", Some("paid by , ")),
             ("123 ABC", Some("")),
+            ("van 123.ABC is clean", Some("van  is clean")),
             ("card 7077 1234 1234 1234 used", Some("card  used")),
             ("card 707712******1234", Some("card ")),
             ("Tallinn Peterburi tee", None),
@@ -394,7 +403,7 @@ mod tests {
     #[test]
     fn a_pattern_spells_each_character_in_either_case_with_what_may_stand_between() {
         let pattern = pattern(&["1*ä ".to_owned(), "-".to_owned(), "b".to_owned()]);
-        assert_eq!(pattern.replace(BLANKS, ""), "1[[:space:]-]*\\*[[:space:]-]*[äÄ]|[bB]");
+        assert_eq!(pattern.replace(BLANKS, ""), "1[[:space:].-]*\\*[[:space:].-]*[äÄ]|[bB]");
         let all = || ('\0'..=char::MAX).filter(|c| c.is_whitespace());
         assert!(all().filter(|c| !c.is_ascii()).all(|c| BLANKS.contains(c)), "every blank is named");
         assert!(BLANKS.chars().all(|c| all().any(|blank| blank == c)), "and nothing else");

@@ -294,13 +294,22 @@ async fn what_was_altered_by_hand_is_forgotten_too_and_still_told_as_altered() {
     let of_nobody = one("source = 'hecone' AND driver_name IS NULL");
     assert_eq!(run(&format!("UPDATE fuel.transaction SET driver_name = $1 {of_nobody}"), "Jane Quill").await, 1);
 
+    let of_plate = one("source = 'hecone' AND license_plate IS NOT NULL");
+    assert_eq!(run(&format!("UPDATE fuel.transaction SET license_plate = $1 {of_plate}"), "QX7.731").await, 1);
+    assert_eq!(forget(&fleet, OPEN, &["--plate", "qx7 731"]).await["lines"], 1);
+    assert_eq!(traces(&fleet.pool, "QX7.731").await, Vec::<String>::new());
     for name in [driver, "Jane Quill"] {
         assert!(forget(&fleet, OPEN, &["--driver", name]).await["lines"].as_u64() > Some(0));
         assert_eq!(traces(&fleet.pool, name).await, Vec::<String>::new());
     }
     // The amount is not what was written; the line without the name that somebody filled in is.
-    let no_digest = "SELECT source FROM fuel.transaction WHERE content_hash = decode(repeat('00', 16), 'hex')";
-    assert_eq!(strings(&fleet, no_digest).await, ["alexela_card"]);
+    let no_digest =
+        "SELECT source FROM fuel.transaction WHERE content_hash = decode(repeat('00', 16), 'hex') ORDER BY 1";
+    assert_eq!(
+        strings(&fleet, no_digest).await,
+        ["alexela_card", "hecone"],
+        "its own plate does not come back by that"
+    );
     let text = sandbox::configuration(&fleet.sandbox, fleet.database.url(), start());
     let proved = Fuelsync::new(["prove", "--month", &start().format("%Y-%m").to_string(), "--json"])
         .config(&format!("{text}\n{OPEN}"));

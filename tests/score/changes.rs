@@ -42,6 +42,9 @@ const WRITERS: u64 = 8;
 /// The transactions of a writer whose wire was cut end when the server notices.
 const QUIET: Duration = Duration::from_secs(30);
 
+/// How much longer than it was to it runs at most, until enough has happened.
+const LONGER: Duration = Duration::from_secs(90);
+
 /// Runs for `size` seconds.
 pub(crate) async fn measure(run: Run) -> Measured {
     let mut measured = Measured::default();
@@ -60,6 +63,13 @@ pub(crate) async fn measure(run: Run) -> Measured {
     });
     let example = tokio::spawn(Box::pin(Example::follow(store.url().to_owned(), run.seed, quiet.clone())));
     tokio::time::sleep(Duration::from_secs(run.size)).await;
+    // A slow machine takes longer until all of it has happened.
+    let enough = async {
+        while done.is_idle() || History::of(&store.pool).await.is_idle() {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    _ = tokio::time::timeout(LONGER, enough).await;
     stop.cancel();
     for writer in future::join_all(writers).await {
         for fault in writer.expect("a writer") {
@@ -89,14 +99,8 @@ pub(crate) async fn measure(run: Run) -> Measured {
     missed += of_example.missed;
     twice += of_example.twice;
     out_of_order += of_example.out_of_order;
-    let short = |value: &std::sync::atomic::AtomicU64, least: u64| value.load(Relaxed) < least;
-    let idle = short(&done.committed, 100)
-        || short(&done.cut, 8)
-        || short(&done.stalled, 8)
-        || truth.changed < 100
-        || truth.marked < 5
-        || truth.returned < 5
-        || truth.removed < 5
+    let idle = done.is_idle()
+        || truth.history.is_idle()
         || told < 1_000
         || superseded == 0
         || held_back == 0
@@ -118,10 +122,10 @@ pub(crate) async fn measure(run: Run) -> Measured {
         .note("wires_cut", done.cut.load(Relaxed))
         .note("stalls", done.stalled.load(Relaxed))
         .note("lines", truth.lines.len())
-        .note("changed", truth.changed)
-        .note("marked_missing", truth.marked)
-        .note("returned", truth.returned)
-        .note("removed", truth.removed)
+        .note("changed", truth.history.changed)
+        .note("marked_missing", truth.history.marked)
+        .note("returned", truth.history.returned)
+        .note("removed", truth.history.removed)
         .note("consumers", 3)
         .note("told", told)
         .note("told_to_the_example", of_example.told)
@@ -155,10 +159,35 @@ struct Truth {
     lines: HashMap<Key, Image>,
     /// Every image of a line that was ever committed, by its `seq`.
     committed: HashMap<i64, String>,
+    history: History,
+}
+
+/// How often what was committed.
+struct History {
     changed: i64,
     marked: i64,
     returned: i64,
     removed: i64,
+}
+
+impl History {
+    async fn of(pool: &PgPool) -> Self {
+        let (changed, marked, returned, removed) = sqlx::query_as(
+            "SELECT count(*) FILTER (WHERE operation = 'change'), \
+                 count(*) FILTER (WHERE operation = 'remove' AND changed_columns <> '{}'), \
+                 count(*) FILTER (WHERE operation = 'return'), \
+                 count(*) FILTER (WHERE operation = 'remove' AND changed_columns = '{}') FROM fuel.transaction_version",
+        )
+        .fetch_one(pool)
+        .await
+        .expect("the history");
+        Self { changed, marked, returned, removed }
+    }
+
+    /// Whether too little of one of them has happened to say anything.
+    const fn is_idle(&self) -> bool {
+        self.changed < 100 || self.marked < 5 || self.returned < 5 || self.removed < 5
+    }
 }
 
 impl Truth {
@@ -179,16 +208,7 @@ impl Truth {
         .expect("the history");
         let now = lines.values().map(|image| (image.seq, image.content.clone()));
         let committed = images.into_iter().chain(now).collect();
-        let (changed, marked, returned, removed) = sqlx::query_as(
-            "SELECT count(*) FILTER (WHERE operation = 'change'), \
-                 count(*) FILTER (WHERE operation = 'remove' AND changed_columns <> '{}'), \
-                 count(*) FILTER (WHERE operation = 'return'), \
-                 count(*) FILTER (WHERE operation = 'remove' AND changed_columns = '{}') FROM fuel.transaction_version",
-        )
-        .fetch_one(pool)
-        .await
-        .expect("the history");
-        Self { lines, committed, changed, marked, returned, removed }
+        Self { lines, committed, history: History::of(pool).await }
     }
 
     /// Lines that a consumer was not told as they are, and lines that it still has and the table does not.

@@ -48,6 +48,13 @@ pub(super) struct Done {
     pub(super) stalled: AtomicU64,
 }
 
+impl Done {
+    /// Whether too little has been done to say anything.
+    pub(super) fn is_idle(&self) -> bool {
+        self.committed.load(Relaxed) < 100 || self.cut.load(Relaxed) < 8 || self.stalled.load(Relaxed) < 8
+    }
+}
+
 /// A sale at the vendor: its lines with their quantities.
 type Sale = Vec<(String, i64)>;
 
