@@ -126,8 +126,8 @@ tail -n 3 "$work/once" | cut -c1-200
 
 step "demo, stopped while it reads"
 start demo "fuelsync-demo:$TAG"
-said() { docker logs "$1" 2>&1 | grep -q "$2"; }
-wait_for 120 "demo prints its page's address" said "$id" 'http://127.0.0.1:9464'
+said() { docker logs "$1" 2>&1 | grep "$2" >/dev/null; }
+wait_for 120 "demo prints its page's address" said "$id" 'http://0.0.0.0:9464'
 sleep 2
 stops demo "$id"
 
@@ -216,7 +216,7 @@ printf '%s took the stream over %d ms after the cut, with %s lines there\n' "$ot
 
 step "$victim comes back"
 docker network connect --alias "$victim" "$network" "${replica[$victim]}"
-ready() { docker exec "$sandbox" sh -c "printf 'GET /readyz HTTP/1.0\r\n\r\n' | socat -t 5 - TCP:$victim:9464" | grep -q '^HTTP/1.[01] 200'; }
+ready() { docker exec "$sandbox" sh -c "printf 'GET /readyz HTTP/1.0\r\n\r\n' | socat -t 5 - TCP:$victim:9464" | grep '^HTTP/1.[01] 200' >/dev/null; }
 wait_for 60 "$victim is ready again" ready
 streams=$(sql before -c "SELECT count(*) FROM fuel.checkpoint")
 done_() {
