@@ -39,7 +39,7 @@ use std::{str::FromStr, sync::Arc, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
-    ConnectOptions, PgPool,
+    ConnectOptions, Connection as _, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -48,6 +48,9 @@ pub use error::{Disposition, WarehouseError};
 pub use tx::Tx;
 
 use crate::config;
+
+/// How long a connection of the pool may take to say that it lives.
+const TEST: Duration = Duration::from_secs(2);
 
 /// The warehouse: a pool of connections to the user's database.
 #[derive(Debug, Clone)]
@@ -84,12 +87,18 @@ impl Warehouse {
         if settings.statement_cache == 0 {
             statement::without_names();
         }
+        // Leaves time to connect anew to whoever met a connection that does not answer.
+        let test = TEST.min(settings.connect_timeout / 2);
         let pool = PgPoolOptions::new()
             .max_connections(settings.max_connections)
             .acquire_timeout(settings.connect_timeout)
             .idle_timeout(Duration::from_mins(5))
             .max_lifetime(Duration::from_mins(30))
-            .test_before_acquire(true)
+            // The pool's own test waits for ever on a wire that was cut without a word: whoever asks would find one such
+            // connection after the other, and those on their way back would keep their places in the pool.
+            .test_before_acquire(false)
+            .before_acquire(move |connection, _| Box::pin(answers(connection, test)))
+            .after_release(move |connection, _| Box::pin(answers(connection, test)))
             .connect_lazy_with(options);
         let limits = Limits { statement: settings.statement_timeout, lock: settings.lock_timeout };
         Ok(Self { pool, limits, turns: Arc::new(Semaphore::new(writers(settings.max_connections))) })
@@ -107,6 +116,15 @@ impl Warehouse {
     /// Waits for a turn at a long transaction. Whoever waits holds no connection, and its deadline goes on.
     async fn turn(&self) -> Result<SemaphorePermit<'_>, WarehouseError> {
         self.turns.acquire().await.map_err(|_| WarehouseError::NoConnection("the warehouse is closed".into()))
+    }
+}
+
+/// Whether a connection lives: an error closes it without a farewell, which nobody may be there to hear.
+async fn answers(connection: &mut PgConnection, limit: Duration) -> Result<bool, sqlx::Error> {
+    match tokio::time::timeout(limit, connection.ping()).await {
+        Ok(Ok(())) => Ok(true),
+        Ok(Err(error)) => Err(error),
+        Err(_) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Who waits for the database waits in turn, for so long, and says for what.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use fuelsync::{
@@ -14,7 +14,7 @@ use fuelsync::{
     },
 };
 use sqlx::{Connection, Executor, PgConnection};
-use tokio::time::timeout;
+use tokio::{sync::watch, time::timeout};
 
 use crate::support::{
     TestDatabase,
@@ -128,6 +128,44 @@ async fn a_peer_that_is_gone_without_a_word_does_not_keep_its_stream_for_a_minut
     tokio::select! {
         asked = timeout(Duration::from_secs(30), asked) => asked.unwrap(),
         done = &mut load => panic!("nothing passes: {done:?}"),
+    }
+}
+
+#[tokio::test]
+async fn the_first_who_asks_after_every_connection_was_lost_without_a_word_is_answered() {
+    let database = TestDatabase::new().await;
+    let proxy = DbProxy::new(database.url()).await;
+    let here = warehouse_at(proxy.url(), "max_connections = 4\n");
+    here.migrate().await.unwrap();
+    let streams: Vec<_> = (0..4).map(stream).collect();
+    // At once, so that each has a connection.
+    futures_util::future::join_all(streams.iter().map(|stream| lease(&here, stream))).await;
+    proxy.strand();
+    timeout(LONG, here.now()).await.unwrap().expect("the first");
+    // Whatever else hangs is found by those who come behind, each by one.
+    for stream in &streams {
+        timeout(LONG, here.watermark(stream)).await.unwrap().expect("all others");
+    }
+}
+
+#[tokio::test]
+async fn connections_lost_on_their_way_back_do_not_keep_their_places() {
+    let database = TestDatabase::new().await;
+    let proxy = Arc::new(DbProxy::new(database.url()).await);
+    let here = warehouse_at(proxy.url(), "max_connections = 2\nconnect_timeout = \"30s\"\n");
+    here.migrate().await.unwrap();
+    // Nothing passes any more once COMMIT was answered, where a connection tells the pool that it lives.
+    let (wire, (lost, mut seen)) = (Arc::clone(&proxy), watch::channel(0));
+    proxy.script(move |message| {
+        if message.kind == 'S' && message.before.last().is_some_and(|sql| &**sql == "COMMIT") {
+            wire.strand();
+            lost.send_modify(|lost| *lost += 1);
+        }
+        Act::Pass
+    });
+    for nth in 1..=6 {
+        timeout(LONG, here.now()).await.unwrap().expect("an answer");
+        timeout(LONG, seen.wait_for(|lost| *lost == nth)).await.unwrap().unwrap();
     }
 }
 

@@ -95,6 +95,8 @@ struct Shared {
     script: Mutex<Option<Script>>,
     /// Cancelled when all connections are to be cut.
     connections: Mutex<CancellationToken>,
+    /// Cancelled when nothing is to pass on them any more.
+    wires: Mutex<CancellationToken>,
     ended: CancellationToken,
 }
 
@@ -113,6 +115,7 @@ impl DbProxy {
             mode: watch::Sender::new(Mode::Serving),
             script: Mutex::default(),
             connections: Mutex::default(),
+            wires: Mutex::default(),
             ended: CancellationToken::new(),
         });
         let (is_listening, listening) = watch::channel(true);
@@ -155,6 +158,13 @@ impl DbProxy {
     /// Whether it is frozen now: by [`freeze`](Self::freeze) or by its script.
     pub(crate) fn is_frozen(&self) -> bool {
         *self.shared.mode.borrow() == Mode::Frozen
+    }
+
+    /// Nothing passes any more on the connections that there are, and nobody is told: as where a machine in between has
+    /// forgotten them. New ones are served.
+    pub(crate) fn strand(&self) {
+        let mut wires = self.shared.wires.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *wires).cancel();
     }
 
     /// Cuts all connections.
@@ -227,10 +237,15 @@ async fn serve(
                 let Ok((client, _)) = accepted else { continue };
                 let shared = Arc::clone(shared);
                 let cut = shared.connections.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let stranded = shared.wires.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 tokio::spawn(async move {
+                    let mut carrying = std::pin::pin!(carry(&shared, client));
                     tokio::select! {
-                        _ = carry(&shared, client) => {}
+                        biased;
                         () = cut.cancelled() => {}
+                        // Its sockets stay open.
+                        () = stranded.cancelled() => cut.cancelled().await,
+                        _ = &mut carrying => {}
                     }
                 });
             }
