@@ -189,10 +189,6 @@ impl Bench {
             Costs::Pages => steps * pages_of_a_window(),
             Costs::AllSince => since + 1,
         };
-        // What was read in a time to come was not read: the window that it was in, and the one that the present is in, are
-        // asked for whole once more.
-        let was_ahead = matches!(cell.kind.what, What::Clock(steps) if steps.iter().any(|minutes| *minutes > 0));
-        let needed = needed + if was_ahead { 2 * pages_of_a_window() } else { 0 };
         // A token of a second must be renewed every second, however slow the machine.
         let made = asked(&wire, "") - if short_tokens { asked(&wire, "/login").saturating_sub(4) } else { 0 };
         came.share = made as f64 / (clean.requests + needed) as f64;
