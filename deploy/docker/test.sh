@@ -216,7 +216,10 @@ printf '%s took the stream over %d ms after the cut, with %s lines there\n' "$ot
 
 step "$victim comes back"
 docker network connect --alias "$victim" "$network" "${replica[$victim]}"
-ready() { docker exec "$sandbox" sh -c "printf 'GET /readyz HTTP/1.0\r\n\r\n' | socat -t 5 - TCP:$victim:9464" | grep '^HTTP/1.[01] 200' >/dev/null; }
+# The request stays open until it is answered: a server need not answer whoever has hung up.
+ready() {
+  docker exec "$sandbox" sh -c "{ printf 'GET /readyz HTTP/1.0\r\n\r\n'; sleep 4; } | socat -t 5 - TCP:$victim:9464" | grep '^HTTP/1.[01] 200' >/dev/null
+}
 wait_for 60 "$victim is ready again" ready
 streams=$(sql before -c "SELECT count(*) FROM fuel.checkpoint")
 done_() {
