@@ -176,7 +176,11 @@ fn totals(totals: &Totals) -> String {
             (true, false) => ", which is not the same",
             (true, true) => ", which is not the same: the list is read with a filter",
         };
-        said.push(format!("{count} transactions, {} were read{differs}", totals.count_read));
+        let ends = match totals.at_start + totals.at_end {
+            0 => String::new(),
+            ends => format!(" ({ends} at the very ends of the stretch, which the source may count or not)"),
+        };
+        said.push(format!("{count} transactions, {} were read{ends}{differs}", totals.count_read));
     }
     if let Some(amount) = &totals.amount {
         let read = totals.amount_read.iter().map(|read| match &read.currency {

@@ -47,6 +47,7 @@ pub struct AlexelaOptions {
 
 /// How strict `HecOne`'s server is, and what it answers in.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a test server, each on its own")]
 pub struct HecOneOptions {
     /// Who may log in.
     pub client_id: String,
@@ -58,6 +59,8 @@ pub struct HecOneOptions {
     pub default_limit: usize,
     /// Most rows on a page, whatever is asked for.
     pub max_limit: usize,
+    /// Whether `start_date` itself is left out: it is not said to which side it belongs.
+    pub start_exclusive: bool,
     /// Whether `end_date` itself is served.
     pub end_inclusive: bool,
     /// The mandator.
@@ -120,6 +123,7 @@ impl Default for HecOneOptions {
             expires_in: 3600,
             default_limit: 20,
             max_limit: 200,
+            start_exclusive: false,
             end_inclusive: false,
             mandator_id: Uuid::from_u128(0x2f6d_3c1e_8a44_4b7f_9d10_5ce2_a7b3_9f01),
             links: Links::Objects,

@@ -144,6 +144,12 @@ pub trait Source: std::fmt::Debug + Send + Sync {
     /// days at Alexela).
     fn widen(&self, kind: SourceKind, stretch: Window) -> Window;
 
+    /// A stretch whose answer has all of `stretch` for certain, where the source does not say to which side of what is
+    /// asked for its first instant belongs: for `verify`.
+    fn certain(&self, stretch: Window) -> Window {
+        stretch
+    }
+
     /// Reads a stretch of a stream and sends its records, those that are `known` as such. Returns only when all that was asked has been sent and the
     /// last event was `Complete`; on an error what was sent since the last `Complete` does not count, and neither does
     /// the stretch. Retries that are worth making at once have been made.

@@ -5,6 +5,8 @@
 //! where it is not are the columns compared one by one.
 
 mod altered;
+mod read;
+mod rejected;
 
 use std::time::Duration;
 
@@ -22,9 +24,11 @@ use super::{
     tx::within,
 };
 pub(super) use altered::{digests, distrust, trust};
+pub use read::{Ends, Transactions};
+pub use rejected::Told;
 
 use crate::{
-    domain::{SourceKind, StreamId, Window},
+    domain::{StreamId, Window},
     failpoint::{Bug, planted},
 };
 
@@ -44,6 +48,10 @@ pub struct Against<'a> {
     pub asked_at: DateTime<Utc>,
     /// When the window was last read whole, by the source's clock; none when it never was.
     pub last_read: Option<DateTime<Utc>>,
+    /// Where all stretches that are compared begin and end, if they touch: for counting what was read.
+    pub ends: Option<Ends>,
+    /// Records of the stream that cannot be normalized and that were told already, for another stretch.
+    pub told: &'a Told,
 }
 
 /// How a line differs.
@@ -133,6 +141,8 @@ pub struct Found {
     pub source: Sums,
     /// What the table has.
     pub warehouse: Sums,
+    /// Transactions that were read.
+    pub transactions: Transactions,
     /// How many lines differ.
     pub tally: Tally,
     /// Which, at most [`NAMED`].
@@ -227,7 +237,8 @@ impl Warehouse {
             let mut met = vec![false; batch.len()];
             of_the_stretch(&mut tx, against, batch, &mut met, &mut found).await?;
             elsewhere(&mut tx, against, batch, &met, &mut found).await?;
-            rejected(&mut tx, against, batch, &mut found).await?;
+            rejected::tell(&mut tx, against, batch, &mut found).await?;
+            found.transactions += Transactions::of(batch, against)?;
             tx.commit().await?;
             Ok(found)
         })
@@ -288,7 +299,7 @@ async fn of_the_stretch(
             }
             // Its record came, and cannot be normalized: it is said with the others of the quarantine.
             Meeting::Absent if batch.is_rejected(line.id) => {}
-            Meeting::Absent if line.is_missing || is_edge(against, &line) => {}
+            Meeting::Absent if line.is_missing => {}
             Meeting::Absent => settle(found, &line, || line.differs(What::MissingAtSource, Vec::new(), None)),
         }
     }
@@ -302,12 +313,6 @@ fn settle(found: &mut Found, line: &Here<'_>, difference: impl FnOnce() -> Diffe
     } else {
         found.name(difference());
     }
-}
-
-/// At `HecOne` it is not said to which side of a stretch its very start belongs.
-fn is_edge(against: &Against<'_>, line: &Here<'_>) -> bool {
-    against.stream.source == SourceKind::HecOne
-        && fields::time(line.fields, OCCURRED_AT) == Some(against.stretch.start())
 }
 
 /// How a line of the table differs from the same line of the source.
@@ -411,42 +416,6 @@ async fn part_elsewhere(
             altered_here: false,
             why: quarantined.or_else(|| since(against, &theirs)),
         });
-    }
-    Ok(())
-}
-
-/// The records that cannot be normalized: in quarantine here, or met nowhere.
-async fn rejected(tx: &mut Tx, against: &Against<'_>, batch: &Batch, found: &mut Found) -> Result<(), WarehouseError> {
-    for part in batch.rejected().chunks(TOGETHER) {
-        let fingerprints: Vec<&[u8]> = part.iter().map(|alike| &alike.fingerprint[..]).collect();
-        let known: Vec<Vec<u8>> = statement::query_scalar(
-            "SELECT fingerprint FROM fuel.quarantine WHERE source = $1 AND account = $2 AND partition = $3 \
-                 AND fingerprint = ANY ($4) AND (resolved_at IS NULL OR dropped)",
-        )
-        .bind(against.stream.source.as_str())
-        .bind(&against.stream.account)
-        .bind(against.stream.partition.as_str())
-        .bind(&fingerprints)
-        .fetch_all(&mut **tx)
-        .await?;
-        for alike in part {
-            let reject = batch.reject(alike.number)?;
-            let is_known = known.iter().any(|known| known[..] == alike.fingerprint[..]);
-            let said = format!("{} {}", reject.field, reject.reason);
-            found.name(Difference {
-                what: if is_known { What::Quarantined } else { What::MissingHere },
-                source_transaction_id: reject.id,
-                line_id: None,
-                occurred_at: None,
-                columns: Vec::new(),
-                altered_here: false,
-                why: Some(if is_known {
-                    said
-                } else {
-                    format!("it cannot be normalized and is not in quarantine: {said}")
-                }),
-            });
-        }
     }
     Ok(())
 }

@@ -13,6 +13,8 @@ mod dbproxy;
 #[cfg(test)]
 mod early;
 #[cfg(test)]
+mod edges;
+#[cfg(test)]
 mod few;
 #[cfg(test)]
 mod forget;

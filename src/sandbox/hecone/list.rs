@@ -41,9 +41,12 @@ fn asked(server: &Server, pairs: &[(String, String)]) -> Result<Asked, Refusal> 
         let parsed = DateTime::parse_from_rfc3339(text).map_err(|_| bad(format!("{name} must be a date-time")))?;
         Ok::<_, Refusal>(parsed.to_utc())
     };
-    let (from, mut to) = (time("start_date")?, time("end_date")?);
+    let (mut from, mut to) = (time("start_date")?, time("end_date")?);
     if to < from {
         return Err(bad("end_date is before start_date"));
+    }
+    if server.options.hecone.start_exclusive {
+        from += TimeDelta::microseconds(1);
     }
     if server.options.hecone.end_inclusive {
         to += TimeDelta::microseconds(1);

@@ -128,6 +128,11 @@ impl Source for HecOneSource {
         whole_seconds(stretch)
     }
 
+    fn certain(&self, stretch: Window) -> Window {
+        // A second is the least that can be asked for: whether `start_date` itself is served is not said, what follows it is.
+        Window::new(stretch.start() - TimeDelta::seconds(1), stretch.end()).unwrap_or(stretch)
+    }
+
     async fn read(
         &self,
         stream: &StreamId,

@@ -31,12 +31,12 @@ use super::{
     window::{self, Disposition, WindowError, Windows},
 };
 use crate::{
-    domain::{StreamId, Window},
+    domain::Window,
     telemetry::{self, Mode, Part},
     warehouse::{
         incoming::Batch,
         load::Counts,
-        verify::{Against, Found, What},
+        verify::{Against, Ends, Found, Told, What},
     },
 };
 
@@ -55,6 +55,9 @@ pub struct Stretch {
 struct Verifying {
     reader: Reader,
     pieces: Vec<Piece>,
+    /// The ends of all pieces, where they touch.
+    ends: Option<Ends>,
+    told: Told,
     done: StreamVerified,
     /// Windows that differ.
     differing: Vec<Window>,
@@ -64,8 +67,6 @@ struct Verifying {
 struct Held {
     found: Found,
     counts: Counts,
-    /// Transactions that were read.
-    transactions: u64,
     unserved: Option<Window>,
     /// Whether the source's pages kept moving.
     moving: bool,
@@ -82,6 +83,8 @@ pub async fn run(passes: &Passes, asked: Stretch, stop: &CancellationToken) -> V
             let mut verifying = Verifying {
                 reader: passes.reader(account),
                 pieces: Vec::new(),
+                ends: None,
+                told: Told::default(),
                 done: StreamVerified::new(stream),
                 differing: Vec::new(),
             };
@@ -120,7 +123,7 @@ async fn hold(streams: &mut [Verifying], workers: usize, stop: &CancellationToke
             }
             let stream = &verifying.done.stream;
             let span = verifying.reader.telemetry.window(Mode::Verify, stream, piece.window);
-            let held = span.scope(one(&verifying.reader, stream, &piece, stop)).await;
+            let held = span.scope(one(verifying, &piece, stop)).await;
             match &held {
                 Ok(held) => traced::compared(&span, &held.counts),
                 Err(error) => traced::failed(&span, error),
@@ -152,16 +155,19 @@ async fn hold(streams: &mut [Verifying], workers: usize, stop: &CancellationToke
 }
 
 /// Reads a piece and holds it against the table.
-#[tracing::instrument(level = "error", skip_all, fields(stream = %stream, window = %piece.stretch))]
-async fn one(reader: &Reader, stream: &StreamId, piece: &Piece, stop: &CancellationToken) -> Result<Held, WindowError> {
+#[tracing::instrument(level = "error", skip_all, fields(stream = %verifying.done.stream, window = %piece.stretch))]
+async fn one(verifying: &Verifying, piece: &Piece, stop: &CancellationToken) -> Result<Held, WindowError> {
+    let (reader, stream) = (&verifying.reader, &verifying.done.stream);
     if stop.is_cancelled() {
         return Err(WindowError::Stopped);
     }
     // What is read is normalized as a load would: without those who are forgotten.
     reader.warehouse.heed(&reader.forgotten).await?;
     let asked_at = reader.warehouse.now().await?;
-    // Of the window only the piece is asked for: what lies outside the piece is not compared.
-    let read = Read { window: piece.stretch, stretch: piece.stretch, moves_watermark: false, was_read: false };
+    // Of the window only the piece is asked for: what lies outside the piece is not compared. All of it must be in the answer
+    // for certain, for a line that is not there is one that somebody invented.
+    let stretch = reader.source.certain(piece.stretch);
+    let read = Read { window: piece.stretch, stretch, moves_watermark: false, was_read: false };
     let with = Windows {
         warehouse: &reader.warehouse,
         source: &*reader.source,
@@ -180,7 +186,14 @@ async fn one(reader: &Reader, stream: &StreamId, piece: &Piece, stop: &Cancellat
     let mut found = Found::default();
     if let Some(stretch) = stretch {
         let _comparing = telemetry::part(Part::Compare);
-        let against = Against { stream, stretch, asked_at, last_read: piece.last_read };
+        let against = Against {
+            stream,
+            stretch,
+            asked_at,
+            last_read: piece.last_read,
+            ends: verifying.ends,
+            told: &verifying.told,
+        };
         found = Box::pin(reader.warehouse.hold(&against, &batch, reader.settings.window_timeout)).await?;
     }
     if !end.complete {
@@ -189,13 +202,7 @@ async fn one(reader: &Reader, stream: &StreamId, piece: &Piece, stop: &Cancellat
         found.tally.missing_at_source = 0;
     }
     reader.progress.wrote(batch.fetched());
-    Ok(Held {
-        counts: counts(&batch, &found),
-        transactions: batch.units_read(),
-        found,
-        unserved,
-        moving: !end.complete,
-    })
+    Ok(Held { counts: counts(&batch, &found), found, unserved, moving: !end.complete })
 }
 
 /// The counts of a read that is not written: what is inside is there, and stays as it is.
@@ -230,15 +237,18 @@ impl Verifying {
             present,
         };
         (self.pieces, self.done.left) = pieces::cut(asked, &standing);
+        self.ends = pieces::whole(&self.pieces)
+            .map(|pieces| Ends { pieces, asked: reader.source.widen(stream.source, pieces) });
         Ok(())
     }
 
     fn took(&mut self, piece: &Piece, held: Held) {
-        let Held { found, counts, transactions, unserved, moving } = held;
+        let Held { found, counts, unserved, moving } = held;
         self.done.moving += u64::from(moving);
         self.done.windows += 1;
         self.done.counts += counts;
-        self.done.transactions += transactions;
+        self.done.transactions += found.transactions.inside;
+        self.done.read += found.transactions;
         self.done.left.extend(unserved.map(|window| Left { window, why: Why::NotServed }));
         self.done.tally += found.tally;
         self.done.add(&found);
@@ -274,22 +284,12 @@ impl Verifying {
     /// The source's own totals, where it has such a thing and all of the stretch was read: against what was read, not
     /// against the table.
     async fn ask_totals(&mut self) {
-        let (Some(first), Some(last)) = (self.pieces.first(), self.pieces.last()) else { return };
-        let touching = self.pieces.windows(2).all(|pair| pair[0].stretch.end() == pair[1].stretch.start());
-        let Some(whole) = Window::new(first.stretch.start(), last.stretch.end()) else { return };
-        if self.done.outcome != StreamOutcome::Ok || !touching {
-            return;
-        }
+        let Some(Ends { asked, .. }) = self.ends.filter(|_| self.done.outcome == StreamOutcome::Ok) else { return };
         let limit = self.reader.settings.window_timeout;
-        match tokio::time::timeout(limit, self.reader.source.totals(whole)).await {
+        match tokio::time::timeout(limit, self.reader.source.totals(asked)).await {
             Ok(None) => {}
             Ok(Some(Ok(statistics))) => {
-                self.done.totals = Some(Totals::of(
-                    statistics,
-                    self.done.transactions,
-                    &self.done.source,
-                    self.reader.source.is_filtered(),
-                ));
+                self.done.totals = Some(Totals::of(statistics, &self.done, self.reader.source.is_filtered()));
             }
             Ok(Some(Err(error))) => self.done.remarks.push(format!("no totals of the source's own: {error}")),
             Err(_) => self.done.remarks.push("no totals of the source's own: no answer in time".to_owned()),

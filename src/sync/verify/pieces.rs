@@ -112,6 +112,13 @@ pub(super) fn cut(asked: Window, standing: &Standing<'_>) -> (Vec<Piece>, Vec<Le
     (pieces, left)
 }
 
+/// From the first piece's start to the last one's end, where each touches the next.
+pub(super) fn whole(pieces: &[Piece]) -> Option<Window> {
+    let touching = pieces.windows(2).all(|pair| pair[0].stretch.end() == pair[1].stretch.start());
+    let (first, last) = pieces.first().zip(pieces.last())?;
+    Window::new(first.stretch.start(), last.stretch.end()).filter(|_| touching)
+}
+
 /// The window of a stretch that the ledger does not have: the whole cell, as far as the ledger has nothing of it, so that
 /// a repair meets the row of the ledger that a later pass meets.
 fn own_window(standing: &Standing<'_>, stretch: Window) -> Window {

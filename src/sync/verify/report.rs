@@ -12,7 +12,7 @@ use crate::{
     warehouse::{
         load::Counts,
         sums::{Of, Sum, Sums, Total},
-        verify::{Difference, Found, Tally},
+        verify::{Difference, Found, Tally, Transactions},
     },
 };
 
@@ -36,8 +36,13 @@ pub struct Compared {
 pub struct Totals {
     /// Transactions, by the source's totals; none when they do not say.
     pub count: Option<u64>,
-    /// Transactions that were read, those in quarantine too.
+    /// Transactions that were read of the same stretch, those in quarantine too; each once, though it came with two windows.
     pub count_read: u64,
+    /// Of those, how many took place at the very start of the stretch, and how many more at its very end: the source does
+    /// not say whether its totals count them.
+    pub at_start: u64,
+    /// See `at_start`.
+    pub at_end: u64,
     /// Their amounts, by the source's totals.
     pub amount: Option<String>,
     /// The amounts with tax of the lines that were read, by currency.
@@ -62,9 +67,9 @@ pub struct AmountRead {
 }
 
 impl Totals {
-    pub(super) fn of(statistics: Statistics, count_read: u64, read: &Sums, filtered: bool) -> Self {
+    pub(super) fn of(statistics: Statistics, done: &StreamVerified, filtered: bool) -> Self {
         let mut amounts: Vec<AmountRead> = Vec::new();
-        for (of, sum) in read.iter() {
+        for (of, sum) in done.source.iter() {
             match amounts.iter_mut().find(|amount| amount.currency == of.currency) {
                 Some(amount) => amount.gross += sum.gross,
                 None => amounts.push(AmountRead { currency: of.currency.clone(), gross: sum.gross }),
@@ -72,7 +77,9 @@ impl Totals {
         }
         Self {
             count: statistics.count,
-            count_read,
+            count_read: done.read.inside + done.read.beside,
+            at_start: done.read.at_start,
+            at_end: done.read.at_end,
             amount: statistics.amount.map(|amount| amount.to_string()),
             amount_read: amounts,
             paid_amount: statistics.paid_amount.map(|amount| amount.to_string()),
@@ -82,9 +89,10 @@ impl Totals {
         }
     }
 
-    /// Whether the source counts other transactions than were read.
+    /// Whether the source counts other transactions than were read, whichever of those at the two ends it counts.
     pub fn count_differs(&self) -> bool {
-        self.count.is_some_and(|count| count != self.count_read)
+        let could_be = self.count_read.saturating_sub(self.at_start)..=self.count_read + self.at_end;
+        self.count.is_some_and(|count| !could_be.contains(&count))
     }
 }
 
@@ -110,7 +118,7 @@ pub struct StreamVerified {
     pub outcome: StreamOutcome,
     /// Windows compared.
     pub windows: u64,
-    /// Transactions that were read.
+    /// Transactions that were read, each once.
     pub transactions: u64,
     /// Lines that were read.
     #[serde(skip)]
@@ -140,6 +148,9 @@ pub struct StreamVerified {
     /// Whether the source refused a window that it was thought to serve.
     #[serde(skip)]
     pub(super) refused: bool,
+    /// The same, as the source's own totals count them.
+    #[serde(skip)]
+    pub(super) read: Transactions,
     /// What the source has.
     #[serde(skip)]
     pub(super) source: Sums,
@@ -167,6 +178,7 @@ impl StreamVerified {
             remarks: Vec::new(),
             error: None,
             refused: false,
+            read: Transactions::default(),
             source: Sums::default(),
             warehouse: Sums::default(),
         }

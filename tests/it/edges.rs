@@ -1,0 +1,127 @@
+//! `verify` at the very edges of what is asked for: `HecOne` does not say to which side a sale there belongs, so the sandbox
+//! takes each.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use fuelsync::{
+    app::App,
+    clock::{Clock, ManualClock},
+    domain::{SourceKind, Window},
+    sandbox::HecOneOptions,
+    source::hecone::write::{Content, NewTransaction},
+    sync::{
+        summary::Outcome,
+        verify::{self, StreamVerified, Stretch},
+    },
+    warehouse::verify::What,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::fleet::{Fleet, start};
+
+/// Verifies a stretch of `HecOne`.
+async fn verified(fleet: &Fleet, from: DateTime<Utc>, to: DateTime<Utc>, repair: bool) -> StreamVerified {
+    let asked = Stretch { window: Window::new(from, to).unwrap(), repair, workers: 3 };
+    let done = verify::run(&fleet.process(), asked, &CancellationToken::new()).await;
+    assert_eq!(done.outcome, Outcome::Ok, "{done:#?}");
+    done.streams.into_iter().find(|stream| stream.stream.source == SourceKind::HecOne).unwrap()
+}
+
+/// A fleet that has been read, half a day after a sale of noon: where one window ends and the next one begins.
+async fn with_a_sale_at_noon(start_exclusive: bool, end_inclusive: bool) -> (Fleet, DateTime<Utc>) {
+    let fleet = Fleet::new(1_500, |options| {
+        options.hecone = HecOneOptions { start_exclusive, end_inclusive, ..HecOneOptions::default() };
+    })
+    .await;
+    let noon = fleet.clock.now();
+    assert_eq!(noon, start() + TimeDelta::hours(30 * 24 + 12));
+    let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&fleet.clock);
+    let source = App::new(fleet.config.clone(), clock).unwrap().hecone(&fleet.config.hecone[0]);
+    let site_id: String = sqlx::query_scalar("SELECT site_id FROM fuel.transaction WHERE source = 'hecone' LIMIT 1")
+        .fetch_one({
+            assert_eq!(fleet.pass().await.outcome, Outcome::Ok);
+            &fleet.pool
+        })
+        .await
+        .unwrap();
+    source.create(&NewTransaction { site_id, content: Content::default() }).await.unwrap();
+    fleet.clock.advance(Duration::from_hours(13));
+    assert_eq!(fleet.pass().await.outcome, Outcome::Ok);
+    (fleet, noon)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sale_at_the_very_edge_of_two_windows_is_counted_once_whichever_side_has_it() {
+    for (start_exclusive, end_inclusive) in [(false, false), (false, true), (true, true)] {
+        let (fleet, noon) = with_a_sale_at_noon(start_exclusive, end_inclusive).await;
+        let said = format!("start_exclusive {start_exclusive}, end_inclusive {end_inclusive}");
+        let all = verified(&fleet, start(), start() + TimeDelta::days(60), false).await;
+        assert_eq!(all.tally.differing(), 0, "{said}: {all:#?}");
+        let totals = all.totals.clone().unwrap();
+        assert_eq!((totals.count, totals.at_start), (Some(totals.count_read), 0), "{said}: {all:#?}");
+        // At the ends of what is verified it may be in the source's totals or not, as it pleases.
+        for (from, to, ends) in
+            [(start(), noon, (0, u64::from(end_inclusive))), (noon, noon + TimeDelta::hours(12), (1, 0))]
+        {
+            let part = verified(&fleet, from, to, false).await;
+            let totals = part.totals.clone().unwrap();
+            assert_eq!((totals.at_start, totals.at_end), ends, "{said}: {part:#?}");
+            assert!(part.tally.differing() == 0 && !part.count_differs(), "{said}: {part:#?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sale_that_the_source_gives_to_neither_of_two_windows_is_named_and_repaired() {
+    let (fleet, noon) = with_a_sale_at_noon(true, false).await;
+    let all = verified(&fleet, start(), start() + TimeDelta::days(60), true).await;
+    let named: Vec<_> = all.rows.iter().filter(|row| row.what != What::Quarantined).collect();
+    assert_eq!(
+        named.iter().map(|row| (row.what, row.occurred_at)).collect::<Vec<_>>(),
+        [(What::MissingHere, Some(noon))]
+    );
+    let mended = verified(&fleet, start(), start() + TimeDelta::days(60), false).await;
+    assert_eq!(mended.tally.differing(), 0, "{mended:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_invented_at_the_very_start_of_windows_are_named_and_a_repair_marks_them() {
+    for start_exclusive in [false, true] {
+        let fleet = Fleet::new(1_500, |options| {
+            options.hecone =
+                HecOneOptions { start_exclusive, end_inclusive: start_exclusive, ..HecOneOptions::default() };
+            // Beside a record without an id nothing is marked: it may be the one.
+            options.world.dirt = false;
+        })
+        .await;
+        assert_eq!(fleet.pass().await.outcome, Outcome::Ok);
+        // At the very first instant that is verified, and at the start of a window amidst others; by day, for an answer
+        // without any sale marks nothing.
+        let at = [5, 10].map(|days| start() + TimeDelta::hours(24 * days + 12)).to_vec();
+        sqlx::query(
+            "INSERT INTO fuel.transaction (source, account, source_transaction_id, line_id, partition, kind, state, occurred_at, quality, content_hash) \
+             SELECT source, account, 'invented ' || at, '-', partition, kind, state, at, quality, content_hash \
+             FROM unnest($1::timestamptz[]) AS at, (SELECT * FROM fuel.transaction WHERE source = 'hecone' LIMIT 1) AS t",
+        )
+        .bind(&at)
+        .execute(&fleet.pool)
+        .await
+        .unwrap();
+        let (from, to) = (at[0], start() + TimeDelta::days(60));
+        let done = verified(&fleet, from, to, true).await;
+        assert!(!done.count_differs(), "{done:#?}");
+        let named: Vec<_> = done.rows.iter().filter(|row| row.what != What::Quarantined).collect();
+        let said: Vec<_> = named.iter().map(|row| (row.what, row.occurred_at.unwrap())).collect();
+        assert_eq!(said, at.iter().map(|at| (What::MissingAtSource, *at)).collect::<Vec<_>>(), "{done:#?}");
+        // The first read that has not got a line says so, the second one marks it.
+        assert_eq!(verified(&fleet, from, to, true).await.tally.missing_at_source, 2);
+        let mended = verified(&fleet, from, to, false).await;
+        assert_eq!(mended.tally.differing(), 0, "start_exclusive {start_exclusive}: {mended:#?}");
+        let marked: i64 = sqlx::query_scalar("SELECT count(*) FROM fuel.transaction WHERE missing_since IS NOT NULL")
+            .fetch_one(&fleet.pool)
+            .await
+            .unwrap();
+        assert_eq!(marked, 2, "marked, and nothing else");
+    }
+}
