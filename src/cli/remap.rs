@@ -10,7 +10,7 @@ use crate::{
     sync::remap,
     warehouse::{
         grants,
-        remap::{Remap, Remapped},
+        remap::{Column, Remap, Remapped},
     },
 };
 
@@ -84,6 +84,15 @@ impl Said {
                 table.add_row([name.clone(), column.lines.to_string(), column.examples.join(", ")]);
             }
             let _ = write!(said, "\n\n{table}");
+        }
+        if self.done.altered.lines > 0 {
+            let verb = if self.dry_run { "would be" } else { "were" };
+            let Column { lines, examples } = &self.done.altered;
+            let _ = write!(
+                said,
+                "\n{lines} of the line(s) had been altered by hand and {verb} written by their records, for example {}.",
+                examples.join(", ")
+            );
         }
         if self.done.versions + self.done.quarantined > 0 {
             let verb = if self.dry_run { "would take" } else { "took" };

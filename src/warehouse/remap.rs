@@ -4,6 +4,9 @@
 //! What a record does not say of itself is kept: how lines alike are numbered, and the flags that say something of the read
 //! that brought it. What the privacy rules or forgetting took out of a record is not in it, so it does not come back. What
 //! today's rules hide is hidden in the images that are kept of the lines, too, in the same transaction.
+//!
+//! Lines that were altered by hand are written by their records like all others, and said. Where that does not come to what was
+//! once written, the record may have been altered as well: such a line stays told as altered.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,7 +19,12 @@ use serde::Serialize;
 use sqlx::Row as _;
 
 use super::{
-    Tx, Warehouse, WarehouseError, forget, forgotten,
+    Tx, Warehouse, WarehouseError,
+    forget::{
+        self,
+        marks::{self, Altered},
+    },
+    forgotten,
     load::{
         compare::{Fate, Fates},
         notify,
@@ -79,6 +87,23 @@ pub struct Column {
 /// Most examples of a column.
 const EXAMPLES: usize = 3;
 
+impl Column {
+    fn add(&mut self, stream: &StreamId, id: &str, line_id: &str) {
+        self.lines += 1;
+        if self.examples.len() < EXAMPLES {
+            self.examples.push(format!("{}/{}/{id}/{line_id}", stream.source, stream.account));
+        }
+    }
+}
+
+impl std::ops::AddAssign for Column {
+    fn add_assign(&mut self, other: Self) {
+        self.lines += other.lines;
+        let room = EXAMPLES.saturating_sub(self.examples.len());
+        self.examples.extend(other.examples.into_iter().take(room));
+    }
+}
+
 /// What came of it, or would.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Remapped {
@@ -92,6 +117,8 @@ pub struct Remapped {
     pub removed: u64,
     /// By column, and `raw`.
     pub columns: BTreeMap<String, Column>,
+    /// Of the lines that differ, those that were altered by hand: what they are is not what was written.
+    pub altered: Column,
     /// Transactions that today's rules cannot read, left as they are.
     pub unreadable: u64,
     /// Transactions with a line that the source no longer has. That line is left as it is; where a record is a whole
@@ -116,23 +143,16 @@ impl std::ops::AddAssign for Remapped {
         self.unconfigured += other.unconfigured;
         self.versions += other.versions;
         self.quarantined += other.quarantined;
+        self.altered += other.altered;
         for (name, column) in other.columns {
-            let sum = self.columns.entry(name).or_default();
-            sum.lines += column.lines;
-            let room = EXAMPLES.saturating_sub(sum.examples.len());
-            sum.examples.extend(column.examples.into_iter().take(room));
+            *self.columns.entry(name).or_default() += column;
         }
     }
 }
 
 impl Remapped {
     fn differs(&mut self, column: &str, of: &Stored, line: &Line) {
-        let column = self.columns.entry(column.to_owned()).or_default();
-        column.lines += 1;
-        if column.examples.len() < EXAMPLES {
-            let StreamId { source, account, .. } = &of.stream;
-            column.examples.push(format!("{source}/{account}/{}/{}", of.id, line.line_id));
-        }
+        self.columns.entry(column.to_owned()).or_default().add(&of.stream, &of.id, &line.line_id);
     }
 }
 
@@ -170,12 +190,15 @@ impl Warehouse {
                 }
                 let unknown: BTreeSet<_> = found.unknown.iter().map(|(id, _)| id).collect();
                 done.unreadable += unknown.len() as u64;
-                if remap.dry_run {
-                    continue;
-                }
                 changed.sort_by(|a, b| a.0.stream.cmp(&b.0.stream));
                 for of_stream in changed.chunk_by(|a, b| a.0.stream == b.0.stream) {
-                    write(&mut tx, of_stream, (remap, &normalizer)).await?;
+                    let altered = altered(&mut tx, of_stream).await?;
+                    for (id, line_id) in altered.keys() {
+                        done.altered.add(&of_stream[0].0.stream, id, line_id);
+                    }
+                    if !remap.dry_run {
+                        write(&mut tx, of_stream, altered, (remap, &normalizer)).await?;
+                    }
                 }
             }
             tx.commit().await?;
@@ -297,16 +320,29 @@ fn with_what_was_read(mut line: Line, was: Option<&Line>, before: &[&StoredLine]
     (line, kept)
 }
 
-/// Writes transactions of one stream, as versions of what is there.
+/// Those of the lines of some transactions of one stream that were altered by hand.
+async fn altered(tx: &mut Tx, changed: &[(Remade, Vec<DateTime<Utc>>)]) -> Result<Altered, WarehouseError> {
+    let Some((Remade { stream, .. }, _)) = changed.first() else { return Ok(Altered::new()) };
+    let of = |remade: &Remade| {
+        let lines = remade.records.iter().flat_map(|record| &record.kept);
+        lines.map(|line| (remade.id.clone(), line.line_id.clone())).collect::<Vec<_>>()
+    };
+    marks::altered(tx, stream, &changed.iter().flat_map(|(remade, _)| of(remade)).collect()).await
+}
+
+/// Writes transactions of one stream, as versions of what is there; those altered by hand, too, whatever their digests say.
 async fn write(
     tx: &mut Tx,
     changed: &[(Remade, Vec<DateTime<Utc>>)],
+    altered: Altered,
     (remap, normalizer): (&Remap<'_>, &Normalizer),
 ) -> Result<(), WarehouseError> {
     let remade: Vec<_> = changed.iter().map(|(remade, _)| remade).collect();
     let Some(stream) = remade.first().map(|remade| &remade.stream) else { return Ok(()) };
     let batch = remade::batch(stream.source, &remade, remap.forgotten.number())?;
+    marks::distrust(tx, stream, &altered).await?;
     let written = stage::put(tx, stream, &batch, &mut Fates::all(&batch, Fate::Differs), false).await?;
+    marks::keep_altered(tx, stream, altered).await?;
     let ids: Vec<_> = remade.iter().map(|remade| remade.id.as_str()).collect();
     forget::versions::hide(tx, stream, &ids, (remap.guard, normalizer)).await?;
     let kept = remade.iter().flat_map(|remade| &remade.records).flat_map(|record| &record.kept);

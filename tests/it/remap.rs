@@ -105,6 +105,61 @@ async fn a_pointer_set_right_mends_what_is_stored_as_versions_and_a_read_finds_i
     assert_eq!((counts.inserted, counts.updated), (0, 0), "{counts:?}");
 }
 
+/// Alters a line of two sources by hand, at Alexela one with a driver.
+const BY_HAND: &str = "WITH one AS (SELECT DISTINCT ON (source) source, source_transaction_id, line_id FROM fuel.transaction \
+         WHERE quantity IS NOT NULL AND (source = 'hecone' OR source = 'alexela_card' AND driver_name IS NOT NULL) \
+         ORDER BY source, source_transaction_id, line_id) \
+     UPDATE fuel.transaction t SET quantity = t.quantity + 1 FROM one \
+     WHERE (t.source, t.source_transaction_id, t.line_id) = (one.source, one.source_transaction_id, one.line_id)";
+
+/// Lines that bear no digest of their own.
+async fn told_as_altered(fleet: &Fleet) -> i64 {
+    let sql = "SELECT count(*) FROM fuel.transaction WHERE content_hash = decode(repeat('00', 16), 'hex')";
+    sqlx::query_scalar(sql).fetch_one(&fleet.pool).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_altered_by_hand_are_said_and_written_by_their_records_as_versions() {
+    let fleet = Fleet::new(1_500, |_| {}).await;
+    fleet.pass().await;
+    assert_eq!(sqlx::query(BY_HAND).execute(&fleet.pool).await.unwrap().rows_affected(), 2);
+    let before = numbers(&fleet).await;
+    let tried = remap_with(&fleet, true).await;
+    assert_eq!(numbers(&fleet).await, before, "nothing was written");
+    assert_eq!((tried.changed, tried.altered.lines, tried.columns["quantity"].lines), (2, 2, 2), "{tried:?}");
+    assert_eq!(tried.altered.examples.len(), 2, "{tried:?}");
+    let done = remap_with(&fleet, false).await;
+    assert_eq!(done, tried, "what it said is what it did");
+    fleet.is_the_truth().await;
+    let images: Vec<Vec<String>> =
+        sqlx::query_scalar("SELECT changed_columns FROM fuel.transaction_version WHERE operation = 'change'")
+            .fetch_all(&fleet.pool)
+            .await
+            .unwrap();
+    assert_eq!(images, [["quantity"], ["quantity"]], "what was there by hand is kept as an image");
+    let again = remap_with(&fleet, false).await;
+    assert_eq!((again.changed, again.altered.lines, told_as_altered(&fleet).await), (0, 0, 0), "{again:?}");
+    let counts = read_again(&fleet).await;
+    assert_eq!((counts.inserted, counts.updated, counts.missing), (0, 0, 0), "{counts:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_altered_by_hand_stay_told_as_altered_where_other_rules_make_something_else_of_them() {
+    let mut fleet = Fleet::new(1_500, |_| {}).await;
+    fleet.pass().await;
+    assert_eq!(sqlx::query(BY_HAND).execute(&fleet.pool).await.unwrap().rows_affected(), 2);
+    fleet.config.privacy.driver_name = Rule::Drop;
+    let tried = remap_with(&fleet, true).await;
+    assert!(tried.altered.lines == 2 && tried.changed > 2, "{tried:?}");
+    assert_eq!(remap_with(&fleet, false).await, tried, "what it said is what it did");
+    // The other one came to what was once written: its record is what was sent.
+    assert_eq!(told_as_altered(&fleet).await, 1, "whether its record is what was sent, nothing says any more");
+    assert_eq!(remap_with(&fleet, false).await.changed, 0, "made again it finds it done");
+    // The source says it.
+    let counts = read_again(&fleet).await;
+    assert_eq!((counts.updated, told_as_altered(&fleet).await), (1, 0), "{counts:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_forgotten_does_not_come_back() {
     let mut fleet = Fleet::new(1_500, |_| {}).await;

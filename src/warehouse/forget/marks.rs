@@ -1,4 +1,5 @@
-//! A line that was altered by hand stays one that was: forgetting gives it a new digest, and it must not be its own.
+//! A line that was altered by hand stays one that was: forgetting, or a remap, gives it a new digest, and it must not be its
+//! own unless the line is what was written again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,17 +9,21 @@ use crate::{
 };
 
 /// The key of a line: its transaction's id, and its own part.
-pub(super) type Key = (String, String);
+pub(in crate::warehouse) type Key = (String, String);
 
 /// Lines that were altered by hand, with the digests that they bear: those of what was written.
-pub(super) type Altered = BTreeMap<Key, Vec<u8>>;
+pub(in crate::warehouse) type Altered = BTreeMap<Key, Vec<u8>>;
 
-/// The digest of no line: whoever bears it was altered before somebody was forgotten in it. The digest that it had would say
-/// something of who that was.
+/// The digest of no line: whoever bears it was altered before somebody was forgotten in it, or before other rules made
+/// something else of it. The digest that it had would say something of who that was.
 const NONE: ContentHash = [0; 16];
 
 /// Those of some lines that do not bear their own digest, with the one that they bear.
-pub(super) async fn altered(tx: &mut Tx, stream: &StreamId, keys: &BTreeSet<Key>) -> Result<Altered, WarehouseError> {
+pub(in crate::warehouse) async fn altered(
+    tx: &mut Tx,
+    stream: &StreamId,
+    keys: &BTreeSet<Key>,
+) -> Result<Altered, WarehouseError> {
     if keys.is_empty() {
         return Ok(Altered::new());
     }
@@ -46,8 +51,33 @@ pub(super) async fn altered(tx: &mut Tx, stream: &StreamId, keys: &BTreeSet<Key>
     Ok(unlike.into_iter().map(|(id, line_id, borne)| ((id, line_id), borne)).collect())
 }
 
+/// Takes the digests away from lines that were altered: what is written next is written over them, though it be what was
+/// written before. In the same transaction [`keep_altered`] gives each of them one.
+pub(in crate::warehouse) async fn distrust(
+    tx: &mut Tx,
+    stream: &StreamId,
+    lines: &Altered,
+) -> Result<(), WarehouseError> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let (ids, line_ids): (Vec<&str>, Vec<&str>) = lines.keys().map(|(id, line)| (id.as_str(), line.as_str())).unzip();
+    statement::query(include_str!("../sql/distrust.sql"))
+        .bind(stream.source.as_str())
+        .bind(&stream.account)
+        .bind(ids)
+        .bind(line_ids)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
 /// Marks lines as altered that were, but for those that are what was written again.
-pub(super) async fn keep_altered(tx: &mut Tx, stream: &StreamId, lines: Altered) -> Result<(), WarehouseError> {
+pub(in crate::warehouse) async fn keep_altered(
+    tx: &mut Tx,
+    stream: &StreamId,
+    lines: Altered,
+) -> Result<(), WarehouseError> {
     if lines.is_empty() {
         return Ok(());
     }

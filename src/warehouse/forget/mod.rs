@@ -6,7 +6,7 @@
 
 mod lines;
 mod loose;
-mod marks;
+pub(super) mod marks;
 mod own;
 mod quarantine;
 pub(super) mod versions;
