@@ -1,6 +1,6 @@
 //! A forgotten person is nowhere in the warehouse, not after everything was read again either; the amounts are.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use fuelsync::{
     config::Rule,
@@ -315,6 +315,36 @@ async fn what_was_altered_by_hand_is_forgotten_too_and_still_told_as_altered() {
         .config(&format!("{text}\n{OPEN}"));
     let proved = proved.run().await.ended_with(6).stdout;
     assert!(proved.contains("gross_amount"), "{proved}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_without_its_record_is_not_taken_for_another_one_when_somebody_is_forgotten_in_it() {
+    let mut fleet = Fleet::new(1_500, |_| {}).await;
+    fleet.config.privacy.driver_name = Rule::Keep;
+    // Once: what was written by several reads of late is not held against the ledger.
+    fleet.pass().await;
+    let driver = strings(&fleet, MOST).await.into_iter().find(|person| person.starts_with("alexela_card|--driver"));
+    let driver = driver.unwrap().split('|').nth(2).unwrap().to_owned();
+    let text = sandbox::configuration(&fleet.sandbox, fleet.database.url(), start());
+    let prove = async || {
+        let month = start().format("%Y-%m").to_string();
+        let proved = Fuelsync::new(["prove", "--month", &month, "--source", "alexela_card", "--json"]);
+        let certificate = proved.config(&format!("{text}\n{OPEN}")).run().await.ended_with(6).json();
+        let all = certificate["findings"].as_array().unwrap().clone();
+        all.into_iter().map(|finding| finding["what"].as_str().unwrap().to_owned()).collect::<BTreeSet<_>>()
+    };
+    let gone = sqlx::query(
+        "DELETE FROM fuel.record r USING fuel.transaction t WHERE t.source = 'alexela_card' AND t.driver_name = $1 \
+             AND r.source = t.source AND r.account = t.account AND r.source_transaction_id = t.source_transaction_id",
+    )
+    .bind(&driver)
+    .execute(&fleet.pool)
+    .await
+    .unwrap();
+    assert!(gone.rows_affected() > 0);
+    assert_eq!(prove().await, BTreeSet::from(["invented".to_owned()]));
+    assert!(forget(&fleet, OPEN, &["--driver", &driver]).await["lines"].as_u64() > Some(0));
+    assert_eq!(prove().await, BTreeSet::from(["invented".to_owned()]), "no line of the windows went or came");
 }
 
 #[tokio::test(flavor = "multi_thread")]
