@@ -118,7 +118,8 @@ pub enum Command {
     /// Make the completeness certificate of a month, and say what has changed since the last one
     #[command(
         after_help = "Exit code 6 when a row is not what was written: altered, deleted or invented by hand. A month that is \
-                      not complete yet is said, and is no such finding."
+                      not complete yet is said, and is no such finding: then the exit code is 0. A script that wants \
+                      completeness asks for .complete of --json."
     )]
     Prove(ProveArgs),
     /// Compare invoices with the warehouse

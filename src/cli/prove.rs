@@ -99,6 +99,13 @@ pub fn text(certificate: &Certificate, took: Duration) -> String {
             certificate.unplaced
         ));
     }
+    if certificate.without_ledger_digest > 0 {
+        said.push(format!(
+            "{} window(s) that were read are not vouched for by the ledger: a line that went from them with all that belongs to it \
+             is missed by an earlier certificate alone, or by verify.",
+            certificate.without_ledger_digest
+        ));
+    }
     for stream in certificate.streams.iter().filter(|stream| !stream.has_rules) {
         said.push(format!(
             "{}: no account of the configuration reads it: its records were not normalized again",
@@ -269,6 +276,11 @@ fn closing(certificate: &Certificate, took: Duration) -> String {
     let (rows, seconds) = (certificate.rows, took.as_secs_f64());
     let words = if certificate.found > 0 {
         format!("{} finding(s): the table is not what its records and its ledger say.", certificate.found)
+    } else if certificate.complete && certificate.cut_short > 0 {
+        format!(
+            "Complete and final as far as it was to be read: {} stream(s) ended before, as said above.",
+            certificate.cut_short
+        )
     } else if certificate.complete {
         "Complete and final.".to_owned()
     } else {

@@ -329,6 +329,28 @@ async fn complete_is_said_only_of_what_is_complete() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn windows_that_the_ledger_does_not_vouch_for_are_counted() {
+    let fleet = Fleet::new(1_000, |options| options.world.dirt = false).await;
+    fleet.pass().await;
+    let vouched = proved_of(&fleet, WEEK, &CARDS).await;
+    assert_eq!(vouched.without_ledger_digest, 0, "each was read once, and nothing else is there");
+    assert!(!cli::prove::text(&vouched, Duration::from_secs(1)).contains("vouched for"));
+    let unknown =
+        "UPDATE fuel.sync_window SET digest_seqs = NULL WHERE source = 'alexela_card' AND window_start = '2026-09-24'";
+    let contracts = run(&fleet, unknown).await;
+    assert!(contracts > 1);
+    let some = proved_of(&fleet, WEEK, &CARDS).await;
+    assert_eq!((some.without_ledger_digest, some.found), (contracts, 0));
+    let told: Vec<_> = some.streams.iter().flat_map(|of| &of.windows).map(|w| w.without_ledger_digest).collect();
+    assert_eq!(told.iter().filter(|without| **without).count() as u64, contracts, "and each says so");
+    let text = cli::prove::text(&some, Duration::from_secs(1));
+    assert!(
+        text.contains(&format!("{contracts} window(s) that were read are not vouched for by the ledger")),
+        "{text}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_final_window_with_lines_that_were_never_settled_is_not_final() {
     let fleet = Fleet::new(4_000, |_| {}).await;
     fleet.pass().await;
@@ -378,6 +400,8 @@ async fn a_stream_that_is_no_longer_read_ends_where_its_reading_ended() {
         assert_eq!(of(&ended).windows.iter().map(|w| w.state).collect::<Vec<_>>(), [State::Final, State::NotCovered]);
         let text = cli::prove::text(&ended, Duration::from_secs(1));
         assert!(text.contains("read up to 2026-10-01 00:00, and what is behind is not waited for"), "{text}");
+        assert!(text.contains("Complete and final as far as it was to be read: 1 stream(s) ended before"), "{text}");
+        assert_eq!(ended.cut_short, 1);
     }
     run(&fleet, "UPDATE fuel.checkpoint SET last_outcome = NULL").await;
     fleet.config.alexela[0].sources.retain(|source| *source != SourceKind::AlexelaBonus);

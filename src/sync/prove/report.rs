@@ -69,6 +69,9 @@ pub struct ProvedWindow {
     pub(super) is_behind_end: bool,
     /// Open records in quarantine of the whole window.
     pub quarantined: u64,
+    /// Whether it was read and the ledger has no digest of what the table had then: a line that went with all that belongs to
+    /// it is not missed by it.
+    pub without_ledger_digest: bool,
     /// What the table has of it.
     #[serde(flatten)]
     pub lines: Lines,
@@ -101,7 +104,10 @@ impl ProvedWindow {
             (Cover::Ended, _) => (State::NotCovered, "no longer read".to_owned()),
         };
         let is_behind_end = piece.cover == Cover::Ended;
-        Self { window: piece.window, state, why, is_behind_end, quarantined, lines }
+        // Where a read brought nothing and nothing is there, there is nothing to hold against it.
+        let without_ledger_digest =
+            entry.is_some_and(|entry| entry.held.is_none() && (entry.fetched > 0 || lines.rows > 0));
+        Self { window: piece.window, state, why, is_behind_end, quarantined, without_ledger_digest, lines }
     }
 
     /// Whether it is folded into the root: what was not read and holds nothing says nothing.
@@ -186,6 +192,11 @@ impl Proved {
         self.quarantined_elsewhere == 0 && self.windows.iter().all(is_settled)
     }
 
+    /// Whether it is no longer read, and was not read to the end of the stretch.
+    pub fn is_cut_short(&self) -> bool {
+        self.windows.iter().any(|window| window.is_behind_end)
+    }
+
     /// The digests that are folded into the root, in order.
     pub(super) fn digests(&self) -> impl Iterator<Item = Digest> {
         self.windows.iter().filter(|window| window.counts()).map(|window| window.lines.digest)
@@ -213,6 +224,11 @@ pub struct Certificate {
     /// Whether all of the stretch is final but for what streams that are no longer read had not been read of, no record is in
     /// quarantine or without a place in time, the tables have no unknown source, and nothing was found.
     pub complete: bool,
+    /// Streams that are no longer read, and were not read to the end of the stretch: what is behind their ends is waited for by
+    /// nobody, and does not stand against `complete`.
+    pub cut_short: u64,
+    /// Windows that were read and of which the ledger has no digest: see there.
+    pub without_ledger_digest: u64,
     /// Over all windows.
     #[serde(serialize_with = "in_hex")]
     pub root: Digest,
@@ -255,12 +271,14 @@ impl Certificate {
         findings: Findings,
         unknown_sources: Vec<String>,
     ) -> Self {
-        let (mut states, mut sums, mut rows) = (BTreeMap::new(), Sums::default(), 0);
+        let (mut states, mut sums, mut rows, mut without_ledger_digest) = (BTreeMap::new(), Sums::default(), 0, 0);
         for window in streams.iter().flat_map(|stream| &stream.windows) {
             *states.entry(window.state).or_default() += 1;
             sums += &window.lines.sums;
             rows += window.lines.rows;
+            without_ledger_digest += u64::from(window.without_ledger_digest);
         }
+        let cut_short = streams.iter().filter(|stream| stream.is_cut_short()).count() as u64;
         let complete = findings.count == 0
             && findings.unplaced == 0
             && unknown_sources.is_empty()
@@ -271,6 +289,8 @@ impl Certificate {
             stretch,
             made_at,
             complete,
+            cut_short,
+            without_ledger_digest,
             root,
             rows,
             states,

@@ -78,6 +78,8 @@ pub struct LedgerWindow {
     pub unstable: bool,
     /// Open records in quarantine.
     pub quarantined: u64,
+    /// Lines that the last read brought.
+    pub fetched: u64,
     /// Lines of the last read, and the digest over them, where the table had exactly these when that read was written.
     pub held: Option<(u64, Vec<u8>)>,
 }
@@ -92,6 +94,7 @@ impl LedgerWindow {
             is_final: false,
             unstable: false,
             quarantined: 0,
+            fetched: 0,
             held: None,
         }
     }

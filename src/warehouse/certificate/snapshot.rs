@@ -117,7 +117,7 @@ impl Snapshot {
             for row in rows {
                 let Some(window) = Window::new(row.try_get(0)?, row.try_get(1)?) else { continue };
                 let digest: Option<Vec<u8>> = row.try_get(8)?;
-                let fetched: i64 = row.try_get(7)?;
+                let fetched = row.try_get::<i64, _>(7)?.unsigned_abs();
                 windows.push(LedgerWindow {
                     window,
                     read_through: row.try_get(2)?,
@@ -125,7 +125,8 @@ impl Snapshot {
                     is_final: row.try_get(4)?,
                     unstable: row.try_get(5)?,
                     quarantined: row.try_get::<i64, _>(6)?.unsigned_abs(),
-                    held: digest.map(|digest| (fetched.unsigned_abs(), digest)),
+                    fetched,
+                    held: digest.map(|digest| (fetched, digest)),
                 });
             }
             let rows = statement::query(
