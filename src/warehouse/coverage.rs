@@ -230,3 +230,20 @@ fn spans(rows: Vec<PgRow>) -> Result<Vec<Span>, sqlx::Error> {
     }
     Ok(spans)
 }
+
+#[cfg(test)]
+mod tests {
+    /// From `CASE` to `END`.
+    fn states(sql: &str) -> Vec<&str> {
+        let (_, from) = sql.split_once("CASE").unwrap();
+        from.split_once("END").unwrap().0.split_whitespace().collect()
+    }
+
+    #[test]
+    fn a_window_stands_alike_for_all_streams_and_for_one_by_days_and_by_windows() {
+        let all = states(include_str!("sql/coverage.sql"));
+        assert!(all.contains(&"'failing_unread'") && all.contains(&"'read_again'"), "{all:?}");
+        assert_eq!(states(include_str!("sql/stream_coverage.sql")), all);
+        assert_eq!(states(include_str!("sql/stream_windows.sql")), all);
+    }
+}

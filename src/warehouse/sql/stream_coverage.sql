@@ -1,4 +1,5 @@
--- What became of each day of one stream since $4: as coverage.sql, whose states these are.
+-- What became of each day of one stream since $4: as coverage.sql, whose states these are. A statement of its own: of one
+-- for both (`$1 IS NULL OR …`) the server may keep one plan, and the one that is good for all reads the whole ledger for one stream.
 SELECT source, account, state, from_day, through_day, sum(pieces)::bigint AS pieces
 FROM (
     SELECT
