@@ -43,6 +43,8 @@ pub(super) enum Knows {
     New,
     /// The comparison found them to be what was read; the sum of their `seq` then.
     Compared(i128),
+    /// The comparison found some to be what was read, and the others were written; the sum of the `seq` of both.
+    Written(i128),
     /// They are what they were when the same was read before.
     AsItWas,
 }
@@ -53,13 +55,14 @@ impl Knows {
             Self::Nothing => "nothing",
             Self::New => "new",
             Self::Compared(_) => "compared",
+            Self::Written(_) => "written",
             Self::AsItWas => "as_it_was",
         }
     }
 
     fn seqs(self) -> Option<String> {
         match self {
-            Self::Compared(seqs) => Some(seqs.to_string()),
+            Self::Compared(seqs) | Self::Written(seqs) => Some(seqs.to_string()),
             Self::Nothing | Self::New | Self::AsItWas => None,
         }
     }

@@ -336,7 +336,7 @@ async fn write_window(
     if let Some(altered) = &altered {
         super::verify::trust(tx, read.stream, altered).await?;
     }
-    if written != stage::Written::default() {
+    if written.is_any() {
         news = true;
         reached(Point::RowsWritten);
     }
@@ -381,6 +381,9 @@ async fn write_window(
         _ if has_already => Knows::AsItWas,
         Some(seqs) if is_plain => Knows::Compared(seqs),
         None if is_plain && found.rows == 0 && counts.inserted == counts.fetched => Knows::New,
+        None if is_plain && written.is_any() && found.has_no_others() => {
+            written.seqs.map_or(Knows::Nothing, |seqs| Knows::Written(found.same.1 + seqs))
+        }
         Some(_) | None => Knows::Nothing,
     };
     let kept = match is_whole {

@@ -27,8 +27,7 @@ use super::{
     forgotten,
     load::{
         compare::{Fate, Fates},
-        notify,
-        stage::{self, Written},
+        notify, stage,
     },
     remade::{self, Remade, RemadeRecord},
     statement,
@@ -355,7 +354,7 @@ async fn write(
         .bind(times)
         .execute(&mut **tx)
         .await?;
-    if written != Written::default() {
+    if written.is_any() {
         notify(tx, stream).await?;
     }
     // There may be another stream in this transaction.

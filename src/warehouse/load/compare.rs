@@ -153,6 +153,11 @@ impl Found {
         }
     }
 
+    /// Whether the table has no rows but those that the answer has, as far as was compared.
+    pub(super) fn has_no_others(&self) -> bool {
+        self.absent.is_empty() && self.missing == 0
+    }
+
     /// The sum of the rows' `seq`, where the table has exactly these lines and none was absent.
     pub(super) fn seqs_of_exactly(&self, lines: u64) -> Option<i128> {
         let (same, seqs) = self.same;

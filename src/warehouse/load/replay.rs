@@ -309,7 +309,7 @@ fn batch(again: &Again<'_>, window: Option<Window>, going: Vec<Candidate>) -> Re
 
 /// Writes the lines. What another writer (a backfill) did to the same rows since they were looked at begins it anew.
 async fn lines(tx: &mut Tx, stream: &StreamId, batch: &Batch) -> Result<Counts, WarehouseError> {
-    let stage::Written { inserted, updated, outside } =
+    let stage::Written { inserted, updated, outside, .. } =
         stage::put(tx, stream, batch, &mut Fates::all(batch, Fate::Differs), false).await?;
     let may_update = stream.source.record_is_whole_transaction();
     if (updated > 0 && !may_update) || outside != batch.outside() {

@@ -25,6 +25,15 @@ pub(in crate::warehouse) struct Written {
     pub(in crate::warehouse) updated: u64,
     /// Neighbours' lines that are new.
     pub(in crate::warehouse) outside: u64,
+    /// The sum of the `seq` of the window's lines that were written; none where it is not known, for COPY does not tell it.
+    pub(in crate::warehouse) seqs: Option<i128>,
+}
+
+impl Written {
+    /// Whether anything was.
+    pub(in crate::warehouse) const fn is_any(&self) -> bool {
+        self.inserted + self.updated + self.outside > 0
+    }
 }
 
 /// Writes what is new or differs. What the table has nothing of in the stretch is copied straight into it; should another
@@ -37,11 +46,11 @@ pub(in crate::warehouse) async fn put(
     fates: &mut Fates,
     is_early: bool,
 ) -> Result<Written, WarehouseError> {
-    let mut written = Written::default();
+    let mut written = Written { seqs: Some(0), ..Written::default() };
     if fates.unmet(batch).next().is_some() {
         sqlx::raw_sql("SAVEPOINT new").execute(&mut *connection).await?;
         match insert(&mut *connection, stream, batch, fates).await {
-            Ok(lines) => written.inserted = lines,
+            Ok((lines, seqs)) => (written.inserted, written.seqs) = (lines, seqs),
             Err(Refusal::Known) if is_early => return Err(WarehouseError::NotItsTurn),
             Err(Refusal::Known) => {
                 sqlx::raw_sql("ROLLBACK TO SAVEPOINT new").execute(&mut *connection).await?;
@@ -58,6 +67,7 @@ pub(in crate::warehouse) async fn put(
         let upserted = upsert(connection, stream).await?;
         written.inserted += upserted.inserted;
         (written.updated, written.outside) = (upserted.updated, upserted.outside);
+        written.seqs = written.seqs.zip(upserted.seqs).map(|(new, differing)| new + differing);
     }
     Ok(written)
 }
@@ -108,22 +118,24 @@ fn few<'b, I: Iterator<Item = &'b Entry>>(
     Ok(Some((lines, records)))
 }
 
-/// Writes new lines and their records into their tables: how many lines.
+/// Writes new lines and their records into their tables: how many lines, and the sum of their `seq` where that is told.
 async fn insert(
     connection: &mut PgConnection,
     stream: &StreamId,
     batch: &Batch,
     fates: &Fates,
-) -> Result<u64, Refusal> {
+) -> Result<(u64, Option<i128>), Refusal> {
     if let Some((lines, records)) = few(stream, batch, || fates.unmet(batch))? {
         let (source, account) = (stream.source.as_str(), &stream.account);
         let statement = lines.bind(statement::query(include_str!("../sql/insert_few_lines.sql")), copy::FIELDS + 1);
         let statement = statement.bind(source).bind(account).bind(stream.partition.as_str());
-        let lines = statement.execute(&mut *connection).await?.rows_affected();
+        let row = statement.fetch_one(&mut *connection).await?;
+        let lines = row.try_get::<i64, _>(0)?.unsigned_abs();
+        let seqs = row.try_get::<&str, _>(1)?.parse().ok();
         reached(Point::Staged);
         let statement = records.bind(statement::query(include_str!("../sql/insert_few_records.sql")), 3);
         statement.bind(source).bind(account).bind(NORMALIZER).execute(&mut *connection).await?;
-        return Ok(lines);
+        return Ok((lines, seqs));
     }
     let owner = copy::Owner::of(stream, NORMALIZER);
     let (mut rows, mut reader) = (copy::Rows::new(), batch.lines());
@@ -145,7 +157,7 @@ async fn insert(
     }
     sink.send(rows.finish()).await?;
     sink.finish().await?;
-    Ok(lines)
+    Ok((lines, None))
 }
 
 /// Copies lines, and their records, to the temporary tables.
@@ -259,7 +271,8 @@ async fn upsert(connection: &mut PgConnection, stream: &StreamId) -> Result<Writ
         .execute(&mut *connection)
         .await?;
     let count = |at| written.try_get::<i64, _>(at).map(i64::unsigned_abs);
-    let written = Written { inserted: count(0)?, updated: count(1)?, outside: outside.rows_affected() };
+    let seqs = written.try_get::<&str, _>(2)?.parse().ok();
+    let written = Written { inserted: count(0)?, updated: count(1)?, outside: outside.rows_affected(), seqs };
     // A line that was new when images were kept, and then was not, has been written by somebody else in between: it would
     // lose its image. All of it is made again.
     if kept.rows_affected() != written.updated {

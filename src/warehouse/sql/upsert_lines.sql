@@ -43,6 +43,6 @@ WITH written AS (
         version = t.version + 1, seq = nextval('fuel.change_seq'), changed_at = now(),
         missing_since = NULL, absent_reads = 0
     WHERE t.content_hash <> excluded.content_hash OR t.missing_since IS NOT NULL
-    RETURNING t.version = 1 AS inserted
+    RETURNING t.version = 1 AS inserted, t.seq
 )
-SELECT count(*) FILTER (WHERE inserted), count(*) FILTER (WHERE NOT inserted) FROM written
+SELECT count(*) FILTER (WHERE inserted), count(*) FILTER (WHERE NOT inserted), coalesce(sum(seq), 0)::text FROM written

@@ -8,6 +8,12 @@ INSERT INTO fuel.sync_window AS w (
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 0, NULL, now(), now(), $17, $18, $19,
     CASE $20
         WHEN 'compared' THEN $21::text::numeric
+        -- Only while the window has no other rows, and nobody has written to those that were compared.
+        WHEN 'written' THEN (
+            SELECT CASE WHEN count(*) = $8 AND sum(t.seq) = $21::text::numeric THEN sum(t.seq) END
+            FROM fuel.transaction t
+            WHERE t.source = $1 AND t.account = $2 AND t.partition = $3 AND t.occurred_at >= $4 AND t.occurred_at < $5
+        )
         -- All rows of the window are this transaction's, or there are more than it wrote.
         WHEN 'new' THEN (
             SELECT CASE WHEN count(*) = $8 THEN sum(t.seq) END
