@@ -101,8 +101,8 @@ pub fn text(certificate: &Certificate, took: Duration) -> String {
     }
     if certificate.without_ledger_digest > 0 {
         said.push(format!(
-            "{} window(s) that were read are not vouched for by the ledger: a line that went from them with all that belongs to it \
-             is missed by an earlier certificate alone, or by verify.",
+            "{} window(s) that were read are not vouched for by the ledger: that a line went from them with all that belongs to it \
+             is noticed only beside an earlier certificate, or by verify.",
             certificate.without_ledger_digest
         ));
     }

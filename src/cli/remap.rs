@@ -93,6 +93,14 @@ impl Said {
                 "\n{lines} of the line(s) had been altered by hand and {verb} written by their records, for example {}.",
                 examples.join(", ")
             );
+            if self.done.doubtful > 0 {
+                let _ = write!(
+                    said,
+                    " {} of them stay told as altered by `prove`: their records come to something else than was once written, and \
+                     may have been altered, too. `fuelsync verify --repair` asks the vendor.",
+                    self.done.doubtful
+                );
+            }
         }
         if self.done.versions + self.done.quarantined > 0 {
             let verb = if self.dry_run { "would take" } else { "took" };

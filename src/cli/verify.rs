@@ -176,9 +176,12 @@ fn totals(totals: &Totals) -> String {
             (true, false) => ", which is not the same",
             (true, true) => ", which is not the same: the list is read with a filter",
         };
-        let ends = match totals.at_start + totals.at_end {
-            0 => String::new(),
-            ends => format!(" ({ends} at the very ends of the stretch, which the source may count or not)"),
+        let ends = match (totals.at_start, totals.at_end) {
+            (0, 0) => String::new(),
+            (first, last) => format!(
+                " ({first} of them at the very start of the stretch, {last} more at its very end: the source may count these \
+                 or not)"
+            ),
         };
         said.push(format!("{count} transactions, {} were read{ends}{differs}", totals.count_read));
     }

@@ -317,8 +317,12 @@ pub(super) async fn one(
         let _ = reader.warehouse.release_claim(stream, window, &claim).await;
         return Ok(Worked::Nothing);
     };
-    // What is there and should not be is found by its absence: at the very start of the window, too.
-    let stretch = if why == Why::Repair { reader.source.certain(stretch) } else { stretch };
+    // What is there and should not be is found by its absence: at the very start of the window, too. But nothing is read from
+    // before the account's own start.
+    let stretch = match reader.source.certain(stretch) {
+        certain if why == Why::Repair && certain.start() >= reader.start => certain,
+        _ => stretch,
+    };
     let read = Read { window, stretch, moves_watermark: false, was_read: false };
     let hold = match why {
         Why::Load => Hold::Claim(&claim),

@@ -373,7 +373,9 @@ async fn write_window(
     }
     counts.missing += counts.marked;
     let is_whole = read.complete && read.is_full() && counts.fetched > 0;
-    super::quarantine::write(tx, read.stream, Some(read.window), batch, is_whole).await?;
+    // Of a read that began before its window, nobody knows whose such a record is; one that is open stays where it was met.
+    let theirs = (read.stretch.start() >= read.window.start()).then_some(read.window);
+    super::quarantine::write(tx, read.stream, theirs, batch, is_whole.then_some(read.window)).await?;
     if !counts.add_up() {
         return Err(WarehouseError::Counts(format!("{counts:?}")));
     }
@@ -420,7 +422,7 @@ async fn write_single(tx: &mut Tx, stream: &StreamId, lease: &Lease, batch: &Bat
     let written = stage::put(tx, stream, batch, &mut fates, false).await?;
     (counts.inserted, counts.updated) = (written.inserted, written.updated);
     counts.unchanged = lines.saturating_sub(counts.inserted + counts.updated);
-    super::quarantine::write(tx, stream, None, batch, false).await?;
+    super::quarantine::write(tx, stream, None, batch, None).await?;
     if !counts.add_up() {
         return Err(WarehouseError::Counts(format!("{counts:?}")));
     }

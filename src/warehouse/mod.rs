@@ -95,7 +95,8 @@ impl Warehouse {
             .idle_timeout(Duration::from_mins(5))
             .max_lifetime(Duration::from_mins(30))
             // The pool's own test waits for ever on a wire that was cut without a word: whoever asks would find one such
-            // connection after the other, and those on their way back would keep their places in the pool.
+            // connection after the other, and those on their way back would keep their places in the pool. On the way back it
+            // makes its own test all the same, after this one: a round trip more, which nobody waits for.
             .test_before_acquire(false)
             .before_acquire(move |connection, _| Box::pin(answers(connection, test)))
             .after_release(move |connection, _| Box::pin(answers(connection, test)))

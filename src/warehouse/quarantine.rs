@@ -10,14 +10,14 @@ use sqlx::{PgConnection, Row};
 use super::{Warehouse, WarehouseError, incoming::Batch, spool::Waits as _};
 use crate::domain::{Partition, StreamId, Window};
 
-/// Writes the rejected records of a read, and resolves those of the same transactions that it brought in order, or that
-/// a whole read of their window no longer brings.
+/// Writes the rejected records of a read, as those of a window or of none that is known, and resolves those of the same
+/// transactions that it brought in order, or that a whole read of their window (`whole`) no longer brings.
 pub(super) async fn write(
     connection: &mut PgConnection,
     stream: &StreamId,
     window: Option<Window>,
     batch: &Batch,
-    is_whole: bool,
+    whole: Option<Window>,
 ) -> Result<(), WarehouseError> {
     let rejected = batch.rejected();
     let (source, account, partition) = (stream.source.as_str(), stream.account.as_str(), stream.partition.as_str());
@@ -50,7 +50,7 @@ pub(super) async fn write(
                 .await?;
         }
     }
-    if let Some(window) = window.filter(|_| is_whole) {
+    if let Some(window) = whole {
         // A record without a readable id is only known by its text: a whole read of its window without it settles it.
         statement::query(include_str!("sql/resolve_vanished.sql"))
             .bind(source)

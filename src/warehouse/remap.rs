@@ -118,6 +118,9 @@ pub struct Remapped {
     pub columns: BTreeMap<String, Column>,
     /// Of the lines that differ, those that were altered by hand: what they are is not what was written.
     pub altered: Column,
+    /// Of these, those that stay told as altered once they are written: today's rules make something else of their records than
+    /// was once written, so that the record may have been altered, too.
+    pub doubtful: u64,
     /// Transactions that today's rules cannot read, left as they are.
     pub unreadable: u64,
     /// Transactions with a line that the source no longer has. That line is left as it is; where a record is a whole
@@ -143,6 +146,7 @@ impl std::ops::AddAssign for Remapped {
         self.versions += other.versions;
         self.quarantined += other.quarantined;
         self.altered += other.altered;
+        self.doubtful += other.doubtful;
         for (name, column) in other.columns {
             *self.columns.entry(name).or_default() += column;
         }
@@ -196,7 +200,7 @@ impl Warehouse {
                         done.altered.add(&of_stream[0].0.stream, id, line_id);
                     }
                     if !remap.dry_run {
-                        write(&mut tx, of_stream, altered, (remap, &normalizer)).await?;
+                        done.doubtful += write(&mut tx, of_stream, altered, (remap, &normalizer)).await?;
                     }
                 }
             }
@@ -335,13 +339,13 @@ async fn write(
     changed: &[(Remade, Vec<DateTime<Utc>>)],
     altered: Altered,
     (remap, normalizer): (&Remap<'_>, &Normalizer),
-) -> Result<(), WarehouseError> {
+) -> Result<u64, WarehouseError> {
     let remade: Vec<_> = changed.iter().map(|(remade, _)| remade).collect();
-    let Some(stream) = remade.first().map(|remade| &remade.stream) else { return Ok(()) };
+    let Some(stream) = remade.first().map(|remade| &remade.stream) else { return Ok(0) };
     let batch = remade::batch(stream.source, &remade, remap.forgotten.number())?;
     marks::distrust(tx, stream, &altered).await?;
     let written = stage::put(tx, stream, &batch, &mut Fates::all(&batch, Fate::Differs), false).await?;
-    marks::keep_altered(tx, stream, altered).await?;
+    let doubtful = marks::keep_altered(tx, stream, altered).await?;
     let ids: Vec<_> = remade.iter().map(|remade| remade.id.as_str()).collect();
     forget::versions::hide(tx, stream, &ids, (remap.guard, normalizer)).await?;
     let kept = remade.iter().flat_map(|remade| &remade.records).flat_map(|record| &record.kept);
@@ -359,5 +363,5 @@ async fn write(
     }
     // There may be another stream in this transaction.
     sqlx::raw_sql("DROP TABLE pg_temp.stage, pg_temp.stage_record").execute(&mut **tx).await?;
-    Ok(())
+    Ok(doubtful)
 }

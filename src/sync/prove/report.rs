@@ -69,8 +69,8 @@ pub struct ProvedWindow {
     pub(super) is_behind_end: bool,
     /// Open records in quarantine of the whole window.
     pub quarantined: u64,
-    /// Whether it was read and the ledger has no digest of what the table had then: a line that went with all that belongs to
-    /// it is not missed by it.
+    /// Whether it was read and the ledger has no digest of what the table had then: it cannot show that a line went with all
+    /// that belongs to it.
     pub without_ledger_digest: bool,
     /// What the table has of it.
     #[serde(flatten)]

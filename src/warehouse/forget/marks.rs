@@ -72,18 +72,18 @@ pub(in crate::warehouse) async fn distrust(
     Ok(())
 }
 
-/// Marks lines as altered that were, but for those that are what was written again.
+/// Marks lines as altered that were, but for those that are what was written again: how many stay so.
 pub(in crate::warehouse) async fn keep_altered(
     tx: &mut Tx,
     stream: &StreamId,
     lines: Altered,
-) -> Result<(), WarehouseError> {
+) -> Result<u64, WarehouseError> {
     if lines.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
     let (keys, borne): (Vec<Key>, Vec<Vec<u8>>) = lines.into_iter().unzip();
     let (ids, line_ids): (Vec<String>, Vec<String>) = keys.into_iter().unzip();
-    statement::query(
+    let marked = statement::query(
         "UPDATE fuel.transaction t SET content_hash = $5 \
          FROM unnest($3::text[], $4::text[], $6::bytea[]) AS one (source_transaction_id, line_id, borne) \
          WHERE t.source = $1 AND t.account = $2 AND t.source_transaction_id = one.source_transaction_id AND t.line_id = one.line_id \
@@ -97,5 +97,5 @@ pub(in crate::warehouse) async fn keep_altered(
     .bind(borne)
     .execute(&mut **tx)
     .await?;
-    Ok(())
+    Ok(marked.rows_affected())
 }

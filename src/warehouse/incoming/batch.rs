@@ -64,11 +64,6 @@ impl Batch {
         self.incoming.rejected.len() as u64
     }
 
-    /// How many records it has, those of lines and those that cannot be normalized; of one met again, the later counts.
-    pub fn units_read(&self) -> u64 {
-        self.units().count() as u64 + self.quarantined()
-    }
-
     /// Whether it is nothing but lines of the window, each once.
     pub(crate) fn is_plain(&self) -> bool {
         self.incoming.rejected.is_empty() && self.incoming.entries.iter().all(Entry::is_plain)

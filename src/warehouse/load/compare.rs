@@ -199,8 +199,11 @@ pub(super) async fn compare(tx: &mut Tx, read: &WindowRead<'_>, batch: &Batch) -
             Meeting::Absent if batch.is_rejected(id) => {}
             Meeting::Absent => {
                 let occurred_at: DateTime<Utc> = row.try_get(5)?;
-                if !read.stretch.contains(occurred_at) || read.is_edge(occurred_at) {
-                    // Not asked for, so its absence says nothing.
+                if !read.stretch.contains(occurred_at)
+                    || !read.window.contains(occurred_at)
+                    || read.is_edge(occurred_at)
+                {
+                    // Not asked for, so its absence says nothing; or the neighbour's, whose reads say it.
                 } else if is_missing {
                     found.missing += 1;
                 } else {

@@ -1,4 +1,4 @@
--- A single fetch, of no window, only says anew what is wrong with an open record: by which read it was met, and how often
+-- A single fetch, or a repair, of no window that is known, only says anew what is wrong with an open record: by which read it was met, and how often
 -- that counted it, stays.
 INSERT INTO fuel.quarantine AS q
     (source, account, partition, source_transaction_id, window_start, fingerprint, record, field, reason, copies, nul_removed)

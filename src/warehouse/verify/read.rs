@@ -28,7 +28,7 @@ pub struct Transactions {
     pub inside: u64,
     /// Others before the first stretch or after the last one, in what the source is asked for.
     pub beside: u64,
-    /// Of all these, those at the very first instant of what the source is asked for.
+    /// Of all these, those at the very first instant of what the source is asked for, and those that may be from before it.
     pub at_start: u64,
     /// Those at the very end of it, which are not among them.
     pub at_end: u64,

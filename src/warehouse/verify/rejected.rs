@@ -29,7 +29,12 @@ pub(super) async fn tell(
 ) -> Result<(), WarehouseError> {
     let mut untold = batch.rejected();
     untold.retain(|alike| against.told.is_first(alike.fingerprint));
-    found.transactions.inside += untold.iter().map(|alike| u64::from(alike.copies.unsigned_abs())).sum::<u64>();
+    let copies = untold.iter().map(|alike| u64::from(alike.copies.unsigned_abs())).sum::<u64>();
+    found.transactions.inside += copies;
+    // Of what came with the first stretch, some may be from the second before it.
+    if against.ends.is_some_and(|ends| ends.pieces.start() == against.stretch.start()) {
+        found.transactions.at_start += copies;
+    }
     for part in untold.chunks(TOGETHER) {
         let fingerprints: Vec<&[u8]> = part.iter().map(|alike| &alike.fingerprint[..]).collect();
         let known: Vec<Vec<u8>> = statement::query_scalar(

@@ -133,6 +133,15 @@ impl Kind {
         }
     }
 
+    /// How many answers are given by a clock that is off: two by each step, until one sets it right; and where one does, the
+    /// rest of the window, of so many pages, that the last of them is in.
+    pub(super) fn answered_wrongly(&self, pages: u64) -> u64 {
+        match &self.what {
+            What::Clock([steps @ .., 0]) => 2 * steps.len() as u64 + pages,
+            What::Clock(_) | What::Sandbox(_) | What::Wire(_) | What::ShortTokens => u64::MAX,
+        }
+    }
+
     /// Sets it up: after so many requests of its path, so often.
     pub(super) fn set(&self, sandbox: &Sandbox, wire: &Wire, source: SourceKind, after: u64, times: u64) {
         let path = self.path(source).to_owned();

@@ -136,10 +136,9 @@ impl Bench {
         let (wire, ahead) = self.fresh(cell, seed, short_tokens).await;
         let mut came = Came::default();
         let mut last = Known::default();
-        let (mut since, mut unread) = (0, 0);
+        let (mut rest, mut unread) = (0, 0);
         for (number, later) in passes(cell.again).iter().enumerate() {
             let struck = number == struck_pass(cell);
-            let before = asked(&wire, rows_path(cell.source));
             let mut after = 0;
             if struck {
                 // Somewhere in it, so that all strikes find a request.
@@ -153,7 +152,7 @@ impl Bench {
             came.passes += 1;
             if struck {
                 unread = clean.windows.saturating_sub(windows(&summary));
-                since = (asked(&wire, rows_path(cell.source)) - before).saturating_sub(after);
+                rest = clean.in_struck_pass.saturating_sub(after);
                 wire.clear();
                 self.fleet.sandbox.faults().clear();
             }
@@ -187,7 +186,8 @@ impl Bench {
             Costs::Request | Costs::TokenAndRequest => steps,
             // A stretch of three days, whatever it holds, is not asked for less than once more.
             Costs::Pages => steps * pages_of_a_window(),
-            Costs::AllSince => since + 1,
+            // No more than there was to ask for: what is asked for twice in that pass is not needed.
+            Costs::AllSince => rest.min(cell.kind.answered_wrongly(pages_of_a_window())) + steps,
         };
         // A token of a second must be renewed every second, however slow the machine.
         let made = asked(&wire, "") - if short_tokens { asked(&wire, "/login").saturating_sub(4) } else { 0 };

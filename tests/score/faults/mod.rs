@@ -5,7 +5,8 @@
 //! ends. Each makes its passes, one of which meets the fault; the same passes without it say what had to be asked.
 //!
 //! To that is added what a fault costs: for one that lasts until the pass ends, as many attempts as the configuration
-//! allows, once for each stream. Only windows that are read again go on behind one that failed, each with its attempts.
+//! allows, once for each stream; for a clock that is ahead, once more all that the undisturbed pass asks from there on, for
+//! nobody knows afterwards by how much it was off. Only windows that are read again go on behind one that failed, each with its attempts.
 
 mod catalog;
 mod cell;
