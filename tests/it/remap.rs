@@ -151,7 +151,8 @@ async fn lines_altered_by_hand_stay_told_as_altered_where_other_rules_make_somet
     fleet.config.privacy.driver_name = Rule::Drop;
     let tried = remap_with(&fleet, true).await;
     assert!(tried.altered.lines == 2 && tried.changed > 2, "{tried:?}");
-    assert_eq!(remap_with(&fleet, false).await, tried, "what it said is what it did");
+    let done = remap_with(&fleet, false).await;
+    assert_eq!((done.doubtful, Remapped { doubtful: 0, ..done }), (1, tried), "what it said is what it did");
     // The other one came to what was once written: its record is what was sent.
     assert_eq!(told_as_altered(&fleet).await, 1, "whether its record is what was sent, nothing says any more");
     assert_eq!(remap_with(&fleet, false).await.changed, 0, "made again it finds it done");
