@@ -125,3 +125,29 @@ async fn lines_invented_at_the_very_start_of_windows_are_named_and_a_repair_mark
         assert_eq!(marked, 2, "marked, and nothing else");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repair_counts_the_absence_of_a_line_for_the_window_that_it_is_in_alone() {
+    let fleet = Fleet::new(1_500, |options| options.world.dirt = false).await;
+    assert_eq!(fleet.pass().await.outcome, Outcome::Ok);
+    // Both windows differ, so that both are read: the earlier line lies in the second that is read with the later window, too.
+    let noon = start() + TimeDelta::hours(24 * 10 + 12);
+    let at = vec![noon - TimeDelta::milliseconds(500), noon + TimeDelta::hours(1)];
+    sqlx::query(
+        "INSERT INTO fuel.transaction (source, account, source_transaction_id, line_id, partition, kind, state, occurred_at, quality, content_hash) \
+         SELECT source, account, 'invented ' || at, '-', partition, kind, state, at, quality, content_hash \
+         FROM unnest($1::timestamptz[]) AS at, (SELECT * FROM fuel.transaction WHERE source = 'hecone' LIMIT 1) AS t",
+    )
+    .bind(&at)
+    .execute(&fleet.pool)
+    .await
+    .unwrap();
+    assert_eq!(verified(&fleet, start(), start() + TimeDelta::days(60), true).await.tally.missing_at_source, 2);
+    let absent: Vec<(i16, bool)> = sqlx::query_as(
+        "SELECT absent_reads, missing_since IS NOT NULL FROM fuel.transaction WHERE source_transaction_id LIKE 'invented %'",
+    )
+    .fetch_all(&fleet.pool)
+    .await
+    .unwrap();
+    assert_eq!(absent, [(1, false); 2], "each was missed by one read of its window");
+}
