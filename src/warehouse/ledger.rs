@@ -129,6 +129,8 @@ pub(super) async fn write(
         .bind(knows.seqs())
         .bind(keeps)
         .bind(kept)
+        // Of a part of the window they would say nothing.
+        .bind(read.complete && read.is_full())
         .execute(connection)
         .await?;
     if done.rows_affected() == 1 { Ok(()) } else { Err(WarehouseError::Overtaken) }

@@ -1,14 +1,17 @@
 //! How many lines, how much and for how much, by product, currency and unit.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::fields::{self, CURRENCY, GROSS_AMOUNT, NET_AMOUNT, PRODUCT, QUANTITY, UNIT, VAT_AMOUNT};
 use crate::domain::Amount;
 
 /// What lines are added up by.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Of {
     /// Canonical product; none when no rule matches.
     pub product: Option<String>,
@@ -50,8 +53,20 @@ impl Serialize for Total {
     }
 }
 
+impl<'de> Deserialize<'de> for Total {
+    /// From such a text; always with four decimals.
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = <&str>::deserialize(from)?;
+        let parsed = match text.rsplit_once('.') {
+            Some((whole, decimals)) if decimals.len() == 4 => format!("{whole}{decimals}").parse().ok(),
+            Some(_) | None => None,
+        };
+        parsed.map(Self).ok_or_else(|| de::Error::custom(format!("{text:?} is not a sum with four decimals")))
+    }
+}
+
 /// Of some lines alike in product, currency and unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Sum {
     /// How many lines.
     pub rows: u64,
@@ -91,6 +106,12 @@ impl Sums {
         self.0.get(of).copied().unwrap_or_default()
     }
 
+    /// What differs from others: by what it is added up, these, and the others.
+    pub fn differing<'s>(&'s self, others: &'s Self) -> impl Iterator<Item = (&'s Of, Sum, Sum)> {
+        let all: BTreeSet<&Of> = self.0.keys().chain(others.0.keys()).collect();
+        all.into_iter().map(|of| (of, self.of(of), others.of(of))).filter(|(_, these, those)| these != those)
+    }
+
     /// In order of product, currency and unit.
     pub fn iter(&self) -> impl Iterator<Item = (&Of, &Sum)> {
         self.0.iter()
@@ -121,6 +142,20 @@ impl Serialize for Sums {
             sum: &'s Sum,
         }
         to.collect_seq(self.0.iter().map(|(of, sum)| Flat { of, sum }))
+    }
+}
+
+impl<'de> Deserialize<'de> for Sums {
+    /// From such a list.
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Flat {
+            #[serde(flatten)]
+            of: Of,
+            #[serde(flatten)]
+            sum: Sum,
+        }
+        Ok(Self(Vec::<Flat>::deserialize(from)?.into_iter().map(|Flat { of, sum }| (of, sum)).collect()))
     }
 }
 
@@ -164,6 +199,19 @@ mod tests {
                 "net": "0.0000", "vat": "0.0000", "gross": "58.9999"})
         );
         assert_eq!(json[0]["gross"], "0.0000", "unknown adds nothing");
+        assert_eq!(serde_json::from_str::<Sums>(&json.to_string()).unwrap(), sums, "read as it was written");
+        let differs: Vec<_> =
+            sums.differing(&twice).map(|(of, one, two)| (of.product.as_deref(), one.rows, two.rows)).collect();
+        assert_eq!(differs, [(Some("adblue"), 1, 2), (Some("diesel"), 2, 4)]);
+        assert_eq!(sums.differing(&sums.clone()).count(), 0);
+    }
+
+    #[test]
+    fn what_is_no_sum_is_not_taken_for_one() {
+        for text in ["1", "1.5", "1.00000", "x.0000", "", "--1.0000"] {
+            assert!(serde_json::from_value::<Total>(text.into()).is_err(), "{text:?}");
+        }
+        assert_eq!(serde_json::from_str::<Total>("\"-0.0001\"").unwrap(), Total(-1));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use fuelsync::{
     clock::{Clock, ManualClock},
     domain::{SourceKind, Window},
     sandbox::HecOneOptions,
-    source::hecone::write::{Content, NewTransaction},
+    source::hecone::write::{ArticleInput, ArticleState, Content, NewTransaction},
     sync::{
         summary::Outcome,
         verify::{self, StreamVerified, Stretch},
@@ -30,25 +30,31 @@ async fn verified(fleet: &Fleet, from: DateTime<Utc>, to: DateTime<Utc>, repair:
 
 /// A fleet that has been read, half a day after a sale of noon: where one window ends and the next one begins.
 async fn with_a_sale_at_noon(start_exclusive: bool, end_inclusive: bool) -> (Fleet, DateTime<Utc>) {
-    let fleet = Fleet::new(1_500, |options| {
-        options.hecone = HecOneOptions { start_exclusive, end_inclusive, ..HecOneOptions::default() };
-    })
-    .await;
-    let noon = fleet.clock.now();
-    assert_eq!(noon, start() + TimeDelta::hours(30 * 24 + 12));
+    let hecone = HecOneOptions { start_exclusive, end_inclusive, ..HecOneOptions::default() };
+    with_a_sale(hecone, Duration::ZERO, Content::default()).await
+}
+
+/// The same of a sale so long after noon, and its time.
+async fn with_a_sale(hecone: HecOneOptions, after_noon: Duration, content: Content) -> (Fleet, DateTime<Utc>) {
+    let fleet = Fleet::new(1_500, |options| options.hecone = hecone).await;
+    assert_eq!(fleet.clock.now(), start() + TimeDelta::hours(30 * 24 + 12));
     let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&fleet.clock);
     let source = App::new(fleet.config.clone(), clock).unwrap().hecone(&fleet.config.hecone[0]);
-    let site_id: String = sqlx::query_scalar("SELECT site_id FROM fuel.transaction WHERE source = 'hecone' LIMIT 1")
-        .fetch_one({
-            assert_eq!(fleet.pass().await.outcome, Outcome::Ok);
-            &fleet.pool
-        })
-        .await
-        .unwrap();
-    source.create(&NewTransaction { site_id, content: Content::default() }).await.unwrap();
+    assert_eq!(fleet.pass().await.outcome, Outcome::Ok);
+    let site_id = scalar(&fleet, "SELECT site_id FROM fuel.transaction WHERE source = 'hecone' LIMIT 1").await;
+    fleet.clock.advance(after_noon);
+    let at = fleet.clock.now();
+    source.create(&NewTransaction { site_id, content }).await.unwrap();
     fleet.clock.advance(Duration::from_hours(13));
     assert_eq!(fleet.pass().await.outcome, Outcome::Ok);
-    (fleet, noon)
+    (fleet, at)
+}
+
+async fn scalar<T>(fleet: &Fleet, sql: &'static str) -> T
+where
+    T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + Send + Unpin,
+{
+    sqlx::query_scalar(sql).fetch_one(&fleet.pool).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,4 +156,83 @@ async fn a_repair_counts_the_absence_of_a_line_for_the_window_that_it_is_in_alon
     .await
     .unwrap();
     assert_eq!(absent, [(1, false); 2], "each was missed by one read of its window");
+}
+
+/// What no rule can make a line of.
+fn unreadable() -> Content {
+    let article = ArticleInput {
+        id: None,
+        quantity: None,
+        price: None,
+        state: ArticleState::Done,
+        more: [("discount".to_owned(), serde_json::json!(1e25))].into_iter().collect(),
+    };
+    let terminal_transaction_number = Some("NOT-READABLE".to_owned());
+    Content { articles: vec![article], terminal_transaction_number, ..Content::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unreadable_record_of_the_second_before_what_is_verified_makes_no_other_count() {
+    let (fleet, noon) = with_a_sale(HecOneOptions::default(), Duration::ZERO, unreadable()).await;
+    let there = "SELECT count(*) FROM fuel.quarantine WHERE source = 'hecone' AND window_start = '2026-10-20 12:00+00'";
+    assert_eq!(scalar::<i64>(&fleet, there).await, 1);
+    for (from, at_start) in [(noon, 1), (noon + TimeDelta::seconds(1), 1), (noon + TimeDelta::seconds(2), 0)] {
+        let done = verified(&fleet, from, noon + TimeDelta::hours(12), false).await;
+        let totals = done.totals.clone().unwrap();
+        assert_eq!(totals.at_start, at_start, "from {from}: {done:#?}");
+        assert!(!done.count_differs(), "from {from}: {done:#?}");
+    }
+}
+
+/// A second before six in the evening, where the next window begins.
+const BEFORE_SIX: Duration = Duration::from_secs(6 * 3_600 - 1);
+
+/// A line of that next window that no source has: a repair reads the window again, from a second before.
+async fn invent_at_seven(fleet: &Fleet) {
+    let invented = "INSERT INTO fuel.transaction (source, account, source_transaction_id, line_id, partition, kind, state, occurred_at, quality, content_hash) \
+         SELECT source, account, 'invented', '-', partition, kind, state, '2026-10-20 19:00+00', quality, content_hash \
+         FROM fuel.transaction WHERE source = 'hecone' LIMIT 1";
+    assert_eq!(sqlx::query(invented).execute(&fleet.pool).await.unwrap().rows_affected(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repair_leaves_an_unreadable_record_with_the_window_that_it_is_of() {
+    let (fleet, at) = with_a_sale(HecOneOptions::default(), BEFORE_SIX, unreadable()).await;
+    let met = "SELECT concat_ws(' ', window_start AT TIME ZONE 'UTC', copies, resolved_at, last_seen_at) \
+         FROM fuel.quarantine WHERE source = 'hecone' AND record::text LIKE '%NOT-READABLE%'";
+    let before: String = scalar(&fleet, met).await;
+    assert!(before.starts_with("2026-10-20 12:00:00 1 "), "{before}");
+    invent_at_seven(&fleet).await;
+    let done = verified(&fleet, at + TimeDelta::seconds(1), at + TimeDelta::hours(6), true).await;
+    assert_eq!(done.repaired.unwrap().windows, 1, "{done:#?}");
+    assert_eq!(done.repaired.unwrap().counts.quarantined, 1, "it came with the second before: {done:#?}");
+    assert_eq!(scalar::<String>(&fleet, met).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repair_reads_nothing_from_before_the_start_of_the_account() {
+    let (mut fleet, at) = with_a_sale(HecOneOptions::default(), BEFORE_SIX, Content::default()).await;
+    let begin = at + TimeDelta::seconds(1);
+    for starts_later in [false, true] {
+        if starts_later {
+            fleet.config.hecone[0].start = begin;
+        }
+        sqlx::query("TRUNCATE fuel.transaction, fuel.record, fuel.quarantine, fuel.sync_window, fuel.transaction_version, fuel.checkpoint")
+            .execute(&fleet.pool)
+            .await
+            .unwrap();
+        assert_eq!(fleet.pass().await.outcome, Outcome::Ok);
+        let earlier =
+            "SELECT count(*) FROM fuel.transaction WHERE source = 'hecone' AND occurred_at < '2026-10-20 18:00+00'";
+        assert_eq!(scalar::<i64>(&fleet, earlier).await == 0, starts_later);
+        let of_second =
+            "DELETE FROM fuel.transaction WHERE source = 'hecone' AND occurred_at = '2026-10-20 17:59:59+00'";
+        sqlx::query(of_second).execute(&fleet.pool).await.unwrap();
+        invent_at_seven(&fleet).await;
+        let done = verified(&fleet, begin, begin + TimeDelta::hours(6), true).await;
+        assert_eq!(done.repaired.unwrap().windows, 1, "{done:#?}");
+        let there =
+            "SELECT count(*) FROM fuel.transaction WHERE source = 'hecone' AND occurred_at = '2026-10-20 17:59:59+00'";
+        assert_eq!(scalar::<i64>(&fleet, there).await, i64::from(!starts_later), "later: {starts_later}");
+    }
 }

@@ -88,3 +88,5 @@ mod views;
 mod waits;
 #[cfg(test)]
 mod whole;
+#[cfg(test)]
+mod window_sums;

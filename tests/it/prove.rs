@@ -140,12 +140,12 @@ async fn a_line_deleted_with_its_record_is_missed_by_the_ledger_and_by_the_last_
 }
 
 /// The certificate of a month, by the fleet's clock.
-async fn proved(fleet: &Fleet, month: (&str, &str)) -> Certificate {
+pub(crate) async fn proved(fleet: &Fleet, month: (&str, &str)) -> Certificate {
     proved_of(fleet, month, &SourceKind::ALL).await
 }
 
 /// The same of some sources.
-async fn proved_of(fleet: &Fleet, month: (&str, &str), sources: &[SourceKind]) -> Certificate {
+pub(crate) async fn proved_of(fleet: &Fleet, month: (&str, &str), sources: &[SourceKind]) -> Certificate {
     let app = App::new(fleet.config.clone(), fleet.clock.clone()).unwrap();
     fleet.warehouse.heed(&app.forgotten).await.unwrap();
     let selected = |kind: SourceKind, _: &str| sources.contains(&kind);
@@ -162,8 +162,8 @@ async fn proved_of(fleet: &Fleet, month: (&str, &str), sources: &[SourceKind]) -
     prove.run(window, &CancellationToken::new()).await.unwrap()
 }
 
-const SEPTEMBER: (&str, &str) = ("2026-09-01T00:00:00Z", "2026-10-01T00:00:00Z");
-const OCTOBER: (&str, &str) = ("2026-10-01T00:00:00Z", "2026-11-01T00:00:00Z");
+pub(crate) const SEPTEMBER: (&str, &str) = ("2026-09-01T00:00:00Z", "2026-10-01T00:00:00Z");
+pub(crate) const OCTOBER: (&str, &str) = ("2026-10-01T00:00:00Z", "2026-11-01T00:00:00Z");
 
 fn reasons(certificate: &Certificate) -> Vec<Reason> {
     let since = certificate.streams.iter().filter_map(|stream| stream.since.as_ref());
@@ -233,17 +233,17 @@ async fn the_text_says_what_a_month_is_made_of() {
     insta::assert_snapshot!(text.replace(&certificate.certificate.to_string(), "ID"));
 }
 
-async fn run(fleet: &Fleet, sql: &'static str) -> u64 {
+pub(crate) async fn run(fleet: &Fleet, sql: &'static str) -> u64 {
     sqlx::query(sql).execute(&fleet.pool).await.unwrap().rows_affected()
 }
 
-async fn count(fleet: &Fleet, sql: &'static str) -> u64 {
+pub(crate) async fn count(fleet: &Fleet, sql: &'static str) -> u64 {
     let count: i64 = sqlx::query_scalar(sql).fetch_one(&fleet.pool).await.unwrap();
     count.unsigned_abs()
 }
 
-const WEEK: (&str, &str) = ("2026-09-24T00:00:00Z", "2026-10-01T00:00:00Z");
-const CARDS: [SourceKind; 2] = [SourceKind::AlexelaBonus, SourceKind::AlexelaCard];
+pub(crate) const WEEK: (&str, &str) = ("2026-09-24T00:00:00Z", "2026-10-01T00:00:00Z");
+pub(crate) const CARDS: [SourceKind; 2] = [SourceKind::AlexelaBonus, SourceKind::AlexelaCard];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sale_that_was_hidden_by_hand_is_named() {

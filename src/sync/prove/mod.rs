@@ -5,6 +5,7 @@
 
 mod pieces;
 mod report;
+mod unlike;
 
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
@@ -12,13 +13,14 @@ use uuid::Uuid;
 
 use self::pieces::{Cover, Standing};
 pub use self::report::{Certificate, Proved, ProvedWindow, SinceEarlier, State};
+use self::unlike::There;
 use crate::{
     config,
     domain::{Grid, Partition, Record, SourceKind, StreamId, Window},
     source::Normalizer,
     warehouse::{
         Warehouse, WarehouseError,
-        certificate::{Digest, Earlier, Finding, Findings, Kept, LedgerWindow, Snapshot, Stream, What, digest},
+        certificate::{Digest, Earlier, Findings, Kept, Snapshot, Stream, digest},
     },
 };
 
@@ -213,9 +215,10 @@ impl Prove<'_> {
             proved.windows.push(ProvedWindow::of(piece, entry, lines));
         }
         snapshot.hidden(&stream.id, stretch, findings).await?;
-        for entry in &ledger {
-            if let Some(rows) = snapshot.unlike_ledger(&stream.id, entry).await? {
-                proved.unlike.push((entry.clone(), rows));
+        for entry in ledger.iter().filter(|entry| entry.held.is_some() || entry.sums.is_some()) {
+            let there = There::of(snapshot, &stream.id, entry.window, &proved.windows).await?;
+            if snapshot.unlike_ledger(&stream.id, entry, &there.sums).await? {
+                proved.unlike.push((entry.clone(), there));
             }
         }
         if let Some(earlier) = earlier {
@@ -223,70 +226,5 @@ impl Prove<'_> {
             proved.since = Some(SinceEarlier::of(earlier, since, &proved.windows));
         }
         Ok(proved)
-    }
-}
-
-/// A window whose lines are not those of the ledger, though nothing says that any was written or went since.
-fn unexplained(stream: &StreamId, at: DateTime<Utc>, why: String) -> Finding {
-    Finding {
-        what: What::Unexplained,
-        source: stream.source.as_str().to_owned(),
-        account: stream.account.clone(),
-        partition: Some(stream.partition.as_str().to_owned()),
-        source_transaction_id: None,
-        line_id: None,
-        occurred_at: Some(at),
-        columns: Vec::new(),
-        why,
-    }
-}
-
-impl Proved {
-    /// Says of windows that hold other lines than the ledger or the earlier certificate, unless the lines that were named
-    /// account for it.
-    fn settle(&mut self, findings: &mut Findings) {
-        for (entry, rows) in std::mem::take(&mut self.unlike) {
-            if !self.is_accounted_for(&entry, rows, findings) {
-                let held = entry.held.map_or(0, |(held, _)| held);
-                let why = format!(
-                    "the last read of the window {} left {held} lines here; now there are {rows}, or others, and nothing says \
-                     that one was written or went since",
-                    entry.window
-                );
-                findings.add(unexplained(&self.stream, entry.window.start(), why));
-            }
-        }
-        let Some(since) = &self.since else { return };
-        for window in &since.unlike {
-            let named = findings.named.iter().any(|finding| self.is_in(finding, *window));
-            let changed = since.since.changes.iter().any(|change| window.contains(change.occurred_at));
-            if !named && !changed && since.since.count() == since.since.changes.len() as u64 {
-                let why = format!(
-                    "the window {window} held other lines when the certificate {} was made, and nothing says that one was \
-                     written or went since",
-                    since.certificate
-                );
-                findings.add(unexplained(&self.stream, window.start(), why));
-            }
-        }
-    }
-
-    /// Whether a finding is of this stream, as far as is known, and lies in a window.
-    fn is_in(&self, finding: &Finding, window: Window) -> bool {
-        finding.source == self.stream.source.as_str()
-            && finding.account == self.stream.account
-            && finding.partition.as_deref().is_none_or(|partition| partition == self.stream.partition.as_str())
-            && finding.occurred_at.is_some_and(|at| window.contains(at))
-    }
-
-    /// Whether the lines that were named as deleted or invented make the difference to the ledger.
-    fn is_accounted_for(&self, entry: &LedgerWindow, rows: u64, findings: &Findings) -> bool {
-        let held = entry.held.as_ref().map_or(0, |(held, _)| *held);
-        let count = |what| {
-            findings.named.iter().filter(|finding| finding.what == what && self.is_in(finding, entry.window)).count()
-                as u64
-        };
-        let (deleted, invented, altered) = (count(What::Deleted), count(What::Invented), count(What::Altered));
-        rows + deleted == held + invented && deleted + invented + altered > 0
     }
 }

@@ -6,7 +6,10 @@ use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
-use super::pieces::{Cover, Piece};
+use super::{
+    pieces::{Cover, Piece},
+    unlike::There,
+};
 use crate::{
     domain::{StreamId, Window},
     warehouse::{
@@ -164,9 +167,9 @@ pub struct Proved {
     pub windows: Vec<ProvedWindow>,
     /// What changed since the last certificate; none when there was none.
     pub since: Option<SinceEarlier>,
-    /// Windows of the ledger that the table has otherwise, and with how many lines.
+    /// Windows of the ledger that the table has otherwise, and what it has.
     #[serde(skip)]
-    pub(super) unlike: Vec<(LedgerWindow, u64)>,
+    pub(super) unlike: Vec<(LedgerWindow, There)>,
 }
 
 impl Proved {

@@ -82,6 +82,8 @@ pub struct LedgerWindow {
     pub fetched: u64,
     /// Lines of the last read, and the digest over them, where the table had exactly these when that read was written.
     pub held: Option<(u64, Vec<u8>)>,
+    /// What the sales of the window came to when it was last read; none when that read was not of the whole window.
+    pub sums: Option<Sums>,
 }
 
 impl LedgerWindow {
@@ -96,6 +98,7 @@ impl LedgerWindow {
             quarantined: 0,
             fetched: 0,
             held: None,
+            sums: None,
         }
     }
 }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     domain::{Outcome, Partition, Record, SourceKind, StreamId, Window},
-    warehouse::{Tx, Warehouse, WarehouseError, statement, tx::within},
+    warehouse::{Tx, Warehouse, WarehouseError, statement, sums::Sums, tx::within},
 };
 
 /// Makes a record of a text of a stream, with today's rules; none where there are none at hand.
@@ -118,6 +118,7 @@ impl Snapshot {
                 let Some(window) = Window::new(row.try_get(0)?, row.try_get(1)?) else { continue };
                 let digest: Option<Vec<u8>> = row.try_get(8)?;
                 let fetched = row.try_get::<i64, _>(7)?.unsigned_abs();
+                let sums: Option<&str> = row.try_get(9)?;
                 windows.push(LedgerWindow {
                     window,
                     read_through: row.try_get(2)?,
@@ -127,6 +128,8 @@ impl Snapshot {
                     quarantined: row.try_get::<i64, _>(6)?.unsigned_abs(),
                     fetched,
                     held: digest.map(|digest| (fetched, digest)),
+                    // What is no list of sums was written by hand: it is another than any.
+                    sums: sums.map(|sums| serde_json::from_str(sums).unwrap_or_default()),
                 });
             }
             let rows = statement::query(
@@ -292,41 +295,20 @@ impl Snapshot {
         .await
     }
 
-    /// Whether the table has the lines of a window that the ledger says it has; how many it has otherwise. None as well
-    /// where that cannot be said: the ledger does not hold it, or the window's lines were written by the reads of others
-    /// since.
+    /// Whether the table has other lines of a window than the ledger says, or lines that come to other `sums`, and nothing
+    /// says that they were written since. Of a window of which the ledger holds neither, nobody can say.
     pub async fn unlike_ledger(
         &mut self,
         stream: &StreamId,
         entry: &LedgerWindow,
-    ) -> Result<Option<u64>, WarehouseError> {
-        let (Some((_, digest)), Some(read_at)) = (&entry.held, entry.last_read_at) else { return Ok(None) };
+        sums: &Sums,
+    ) -> Result<bool, WarehouseError> {
+        let Some(read_at) = entry.last_read_at else { return Ok(false) };
         let (limit, tx) = (self.limit, &mut self.tx);
         within((limit, SETTING), async {
-            let (mut count, mut sum) = (0u64, 0u64);
-            let mut rows = statement::query(include_str!("../sql/probe.sql"))
-                .bind(stream.source.as_str())
-                .bind(&stream.account)
-                .bind(stream.partition.as_str())
-                .bind(entry.window.start())
-                .bind(entry.window.end())
-                .fetch(&mut **tx);
-            while let Some(row) = rows.try_next().await? {
-                // The ledger vouches for no window with a line that is missing. One that is marked so by a read was written
-                // since.
-                if row.try_get::<bool, _>(4)? {
-                    continue;
-                }
-                let content: &[u8] = row.try_get(2)?;
-                count += 1;
-                sum = sum.wrapping_add(content.first_chunk().copied().map_or(0, u64::from_be_bytes));
-            }
-            drop(rows);
-            let mut hasher = Sha256::new();
-            hasher.update(count.to_le_bytes());
-            hasher.update(sum.to_le_bytes());
-            if hasher.finalize()[..] == **digest {
-                return Ok(None);
+            let other_sums = entry.sums.as_ref().is_some_and(|then| then != sums);
+            if !other_sums && is_held(tx, stream, entry).await? {
+                return Ok(false);
             }
             // A transaction that began before the read may have been committed after it.
             let explained: bool = statement::query_scalar(include_str!("../sql/window_explained.sql"))
@@ -339,7 +321,7 @@ impl Snapshot {
                 .bind(read_at - TimeDelta::minutes(10))
                 .fetch_one(&mut **tx)
                 .await?;
-            Ok((!explained).then_some(count))
+            Ok(!explained)
         })
         .await
     }
@@ -348,6 +330,32 @@ impl Snapshot {
     pub(super) const fn tx(&mut self) -> (&mut Tx, (Duration, &'static str)) {
         (&mut self.tx, (self.limit, SETTING))
     }
+}
+
+/// Whether the table has the lines whose digest the ledger holds, as far as it holds one.
+async fn is_held(tx: &mut Tx, stream: &StreamId, entry: &LedgerWindow) -> Result<bool, WarehouseError> {
+    let Some((_, digest)) = &entry.held else { return Ok(true) };
+    let (mut count, mut sum) = (0u64, 0u64);
+    let mut rows = statement::query(include_str!("../sql/probe.sql"))
+        .bind(stream.source.as_str())
+        .bind(&stream.account)
+        .bind(stream.partition.as_str())
+        .bind(entry.window.start())
+        .bind(entry.window.end())
+        .fetch(&mut **tx);
+    while let Some(row) = rows.try_next().await? {
+        // The ledger vouches for no window with a line that is missing. One that is marked so by a read was written since.
+        if row.try_get::<bool, _>(4)? {
+            continue;
+        }
+        let content: &[u8] = row.try_get(2)?;
+        count += 1;
+        sum = sum.wrapping_add(content.first_chunk().copied().map_or(0, u64::from_be_bytes));
+    }
+    let mut hasher = Sha256::new();
+    hasher.update(count.to_le_bytes());
+    hasher.update(sum.to_le_bytes());
+    Ok(hasher.finalize()[..] == **digest)
 }
 
 /// Looks at the lines of one record.

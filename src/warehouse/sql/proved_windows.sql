@@ -8,7 +8,8 @@ SELECT
             AND q.window_start >= w.window_start AND q.window_start < w.window_end AND q.resolved_at IS NULL
     ),
     w.fetched,
-    CASE WHEN w.digest_seqs IS NOT NULL THEN w.digest END
+    CASE WHEN w.digest_seqs IS NOT NULL THEN w.digest END,
+    w.sums::text
 FROM fuel.sync_window w
 WHERE w.source = $1 AND w.account = $2 AND w.partition = $3 AND w.window_end > $4 AND w.window_start < $5
 ORDER BY w.window_start

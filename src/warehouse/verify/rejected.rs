@@ -2,21 +2,33 @@
 //! stretches may be in the reads of both, and is told once.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     sync::{Mutex, PoisonError},
 };
 
 use super::{Against, Difference, Found, TOGETHER, What};
-use crate::warehouse::{Tx, WarehouseError, incoming::Batch, statement};
+use crate::{
+    domain::Window,
+    warehouse::{Tx, WarehouseError, incoming::Batch, statement},
+};
 
-/// Records of a stream that were told: of each, eight bytes of the digest of its text.
+/// Records of a stream that were told: of each, eight bytes of the digest of its text, and the stretches for which.
 #[derive(Debug, Default)]
-pub struct Told(Mutex<HashSet<u64>>);
+pub struct Told(Mutex<HashMap<u64, Vec<Window>>>);
 
 impl Told {
-    fn is_first(&self, fingerprint: &[u8; 32]) -> bool {
+    /// Whether a record was not told for a stretch that touches this one. Of stretches that do not touch, two records are
+    /// two, however alike.
+    fn is_first(&self, fingerprint: &[u8; 32], stretch: Window) -> bool {
         let first = fingerprint.first_chunk().copied().map_or(0, u64::from_be_bytes);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(first)
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let told_for = told.entry(first).or_default();
+        let touches = |other: &Window| other.start() <= stretch.end() && other.end() >= stretch.start();
+        let is_first = !told_for.iter().any(touches);
+        if is_first {
+            told_for.push(stretch);
+        }
+        is_first
     }
 }
 
@@ -28,7 +40,7 @@ pub(super) async fn tell(
     found: &mut Found,
 ) -> Result<(), WarehouseError> {
     let mut untold = batch.rejected();
-    untold.retain(|alike| against.told.is_first(alike.fingerprint));
+    untold.retain(|alike| against.told.is_first(alike.fingerprint, against.stretch));
     let copies = untold.iter().map(|alike| u64::from(alike.copies.unsigned_abs())).sum::<u64>();
     found.transactions.inside += copies;
     // Of what came with the first stretch, some may be from the second before it.
@@ -71,12 +83,32 @@ pub(super) async fn tell(
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+
     use super::*;
 
+    fn hours(from: i64, to: i64) -> Window {
+        let at = |hours| DateTime::from_timestamp(hours * 3_600, 0).unwrap();
+        Window::new(at(from), at(to)).unwrap()
+    }
+
     #[test]
-    fn a_record_that_came_with_two_reads_is_told_with_the_first() {
+    fn a_record_that_came_with_two_reads_that_touch_is_told_with_the_first() {
         let told = Told::default();
-        let records = [[1; 32], [2; 32], [1; 32]];
-        assert_eq!(records.map(|fingerprint| told.is_first(&fingerprint)), [true, true, false]);
+        let is_first = |record: u8, stretch| told.is_first(&[record; 32], stretch);
+        assert!(is_first(1, hours(0, 6)) && is_first(2, hours(0, 6)));
+        assert!(!is_first(1, hours(6, 12)));
+        assert!(!is_first(2, hours(6, 12)));
+        let before = Told::default();
+        assert!(before.is_first(&[1; 32], hours(6, 12)) && !before.is_first(&[1; 32], hours(0, 6)));
+    }
+
+    #[test]
+    fn records_of_the_same_text_in_reads_that_do_not_touch_are_two() {
+        let told = Told::default();
+        let is_first = |stretch| told.is_first(&[1; 32], stretch);
+        assert!(is_first(hours(0, 6)) && is_first(hours(12, 18)));
+        assert!(!is_first(hours(18, 24)) && !is_first(hours(6, 12)));
+        assert!(is_first(hours(30, 36)));
     }
 }

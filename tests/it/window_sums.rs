@@ -1,0 +1,172 @@
+//! What the sales of each window come to is kept in the ledger, and `prove` holds the table against it.
+
+use std::time::Duration;
+
+use crate::{
+    prove::{CARDS, OCTOBER, SEPTEMBER, WEEK, count, proved, proved_of, run},
+    support::fleet::Fleet,
+};
+
+/// Windows whose kept sums are not those of the sales that count, in the form of a table; without those that got a line by
+/// another read since (of a neighbour, or of one transaction by its id).
+const UNLIKE: &str = "\
+    WITH ledger AS ( \
+        SELECT w.* FROM fuel.sync_window w WHERE w.sums IS NOT NULL AND NOT EXISTS ( \
+            SELECT FROM fuel.transaction t WHERE t.source = w.source AND t.account = w.account AND t.partition = w.partition \
+                AND t.occurred_at >= w.window_start AND t.occurred_at < w.window_end AND t.changed_at > w.last_read_at) \
+    ), kept AS ( \
+        SELECT w.source, w.account, w.partition, w.window_start, s.product, s.currency, s.unit, \
+            s.rows, s.quantity::numeric, s.net::numeric, s.vat::numeric, s.gross::numeric \
+        FROM ledger w, jsonb_to_recordset(w.sums) AS s ( \
+            product text, currency text, unit text, rows bigint, quantity text, net text, vat text, gross text) \
+    ), there AS ( \
+        SELECT w.source, w.account, w.partition, w.window_start, t.product, t.currency, t.unit, \
+            count(*), coalesce(sum(t.quantity), 0), coalesce(sum(t.net_amount), 0), coalesce(sum(t.vat_amount), 0), \
+            coalesce(sum(t.gross_amount), 0) \
+        FROM ledger w \
+        JOIN fuel.sale t ON t.source = w.source AND t.account = w.account AND t.partition = w.partition \
+            AND t.occurred_at >= w.window_start AND t.occurred_at < w.window_end \
+        GROUP BY 1, 2, 3, 4, 5, 6, 7 \
+    ) \
+    SELECT count(*) FROM ((TABLE kept EXCEPT TABLE there) UNION ALL (TABLE there EXCEPT TABLE kept)) AS d";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ledger_keeps_what_the_sales_of_each_window_come_to() {
+    let fleet = Fleet::new(3_000, |_| {}).await;
+    fleet.pass().await;
+    fleet.is_the_truth().await;
+    assert_eq!(count(&fleet, UNLIKE).await, 0);
+    assert_eq!(
+        count(&fleet, "SELECT count(*) FROM fuel.sync_window WHERE sums IS NULL").await,
+        0,
+        "all were read whole"
+    );
+    let sums = "SELECT coalesce(sum((s ->> 'rows')::bigint), 0)::bigint FROM fuel.sync_window, jsonb_array_elements(sums) AS s";
+    assert_eq!(count(&fleet, sums).await, count(&fleet, "SELECT count(*) FROM fuel.sale").await, "each sale is in one");
+    let quarantined = "SELECT count(*) FROM fuel.sync_window WHERE quarantined > 0 AND sums <> '[]'";
+    assert!(count(&fleet, quarantined).await > 0, "also beside records that cannot be normalized");
+
+    // Corrections, invoices, late sales; and reads of the windows' ends alone.
+    fleet.clock.advance(Duration::from_mins(20));
+    fleet.pass().await;
+    assert!(
+        count(&fleet, "SELECT count(*) FROM fuel.sync_window WHERE sums IS NULL").await > 0,
+        "of a part nothing is said"
+    );
+    assert_eq!(count(&fleet, UNLIKE).await, 0);
+    for _ in 0..3 {
+        fleet.clock.advance(Duration::from_hours(49));
+        fleet.pass().await;
+        assert_eq!(count(&fleet, UNLIKE).await, 0);
+    }
+    assert!(count(&fleet, "SELECT count(*) FROM fuel.sync_window WHERE updated > 0 AND sums <> '[]'").await > 0);
+    fleet.is_the_truth().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_that_has_none_gets_them_by_the_next_read_and_keeps_them() {
+    let fleet = Fleet::new(1_000, |_| {}).await;
+    fleet.pass().await;
+    // As an earlier version leaves them.
+    let bare = run(&fleet, "UPDATE fuel.sync_window SET sums = NULL WHERE window_end <= '2026-10-18'").await;
+    let due = "UPDATE fuel.sync_window SET full_read_at = full_read_at - interval '60 days' WHERE final_at IS NULL";
+    run(&fleet, due).await;
+    fleet.pass().await;
+    let without =
+        "SELECT count(*) FROM fuel.sync_window WHERE sums IS NULL AND final_at IS NULL AND window_end <= '2026-10-18'";
+    assert_eq!(count(&fleet, without).await, 0);
+    let again = "SELECT count(*) FROM fuel.sync_window WHERE sums <> '[]' AND unchanged = fetched AND window_end <= '2026-10-18'";
+    assert!(count(&fleet, again).await > 0, "of those with nothing new, too, of {bare}");
+    assert_eq!(count(&fleet, UNLIKE).await, 0);
+
+    // What was not added up again is what it was, also where it is not what it would be.
+    let wrong =
+        "UPDATE fuel.sync_window SET sums = '[]' WHERE digest_seqs IS NOT NULL AND final_at IS NULL AND sums <> '[]'";
+    let wrong = run(&fleet, wrong).await;
+    run(&fleet, due).await;
+    fleet.pass().await;
+    let kept = "SELECT count(*) FROM fuel.sync_window WHERE sums = '[]' AND unchanged > 0";
+    assert!(wrong > 0 && count(&fleet, kept).await >= wrong, "an answer that is there already is not added up");
+}
+
+/// Deletes a card sale with its record, from a window of which some records are in quarantine: the ledger has no digest of
+/// such a one.
+const FROM_UNVOUCHED: &str = "\
+    WITH one AS ( \
+        SELECT t.source, t.account, t.source_transaction_id FROM fuel.sync_window w \
+        JOIN fuel.sale t ON t.source = w.source AND t.account = w.account AND t.partition = w.partition \
+            AND t.occurred_at >= w.window_start AND t.occurred_at < w.window_end \
+        WHERE w.source = 'alexela_card' AND w.digest_seqs IS NULL AND w.quarantined > 0 \
+        ORDER BY w.window_start, t.source_transaction_id LIMIT 1 \
+    ), record AS ( \
+        DELETE FROM fuel.record r USING one \
+        WHERE r.source = one.source AND r.account = one.account AND r.source_transaction_id = one.source_transaction_id \
+    ) \
+    DELETE FROM fuel.transaction t USING one \
+    WHERE t.source = one.source AND t.account = one.account AND t.source_transaction_id = one.source_transaction_id";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sale_that_went_without_a_trace_is_missed_by_the_sums_and_how_much_it_was_is_said() {
+    let fleet = Fleet::new(3_000, |_| {}).await;
+    fleet.pass().await;
+    assert_eq!(proved(&fleet, SEPTEMBER).await.found + proved(&fleet, OCTOBER).await.found, 0);
+    // The earlier certificates would tell, too.
+    run(&fleet, "DELETE FROM fuel.certificate").await;
+    assert!(run(&fleet, FROM_UNVOUCHED).await > 0);
+    let spoilt = [proved(&fleet, SEPTEMBER).await, proved(&fleet, OCTOBER).await];
+    let found: Vec<_> = spoilt.iter().flat_map(|certificate| certificate.named()).collect();
+    assert_eq!(found.len(), 1, "{found:#?}");
+    let why = &found[0].why;
+    assert!(found[0].source_transaction_id.is_none() && why.contains(" EUR ") && why.contains("gross"), "{why}");
+    assert!(why.starts_with("the lines of the window ") && why.ends_with("was written or went since"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sums_that_were_altered_in_the_ledger_are_named_and_lines_that_were_are_named_once() {
+    let fleet = Fleet::new(1_000, |options| options.world.dirt = false).await;
+    fleet.pass().await;
+    assert_eq!(proved_of(&fleet, WEEK, &CARDS).await.found, 0);
+    run(&fleet, "DELETE FROM fuel.certificate").await;
+    let altered = "UPDATE fuel.sync_window SET sums = jsonb_set(sums, '{0,gross}', '\"1.0000\"') \
+         WHERE source = 'alexela_bonus' AND window_start <= '2026-09-24' AND window_end > '2026-09-24' AND sums <> '[]'";
+    assert_eq!(run(&fleet, altered).await, 1);
+    let named = proved_of(&fleet, WEEK, &CARDS).await;
+    assert_eq!(named.found, 1, "{:#?}", named.named());
+    assert!(named.named()[0].why.contains("gross 1.0000 then, "), "{:#?}", named.named());
+    run(&fleet, "UPDATE fuel.sync_window SET sums = '{}' WHERE sums @> '[{\"gross\": \"1.0000\"}]'").await;
+    assert_eq!(proved_of(&fleet, WEEK, &CARDS).await.found, 1, "what is no list of sums is another one");
+
+    run(&fleet, "UPDATE fuel.sync_window SET sums = NULL WHERE sums = '{}'").await;
+    run(&fleet, "DELETE FROM fuel.certificate").await;
+    let line = "UPDATE fuel.transaction SET gross_amount = gross_amount + 1 WHERE (source, source_transaction_id, line_id) = (\
+         SELECT source, source_transaction_id, line_id FROM fuel.sale WHERE source = 'alexela_card' \
+         AND occurred_at >= '2026-09-25' AND occurred_at < '2026-09-26' ORDER BY gross_amount DESC LIMIT 1)";
+    assert_eq!(run(&fleet, line).await, 1);
+    let once = proved_of(&fleet, WEEK, &CARDS).await;
+    assert_eq!((once.found, once.named()[0].columns.as_slice()), (1, &["gross_amount"][..]), "{:#?}", once.named());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_that_reaches_over_the_end_is_held_whole_against_its_sums() {
+    let fleet = Fleet::new(1_000, |options| options.world.dirt = false).await;
+    fleet.pass().await;
+    // Of the ledger's digests nothing is left, and so it is the sums alone.
+    run(&fleet, "UPDATE fuel.sync_window SET digest_seqs = NULL").await;
+    let across = "SELECT count(*) FROM fuel.sync_window WHERE source = 'alexela_bonus' AND sums <> '[]' \
+         AND window_start = '2026-09-24' AND window_end = '2026-10-01'";
+    assert_eq!(count(&fleet, across).await, 1);
+    let halves = [("2026-09-20T00:00:00Z", "2026-09-27T00:00:00Z"), ("2026-09-27T00:00:00Z", "2026-10-04T00:00:00Z")];
+    for half in halves {
+        assert_eq!(proved(&fleet, half).await.found, 0);
+    }
+    run(&fleet, "DELETE FROM fuel.certificate").await;
+    let one = "WITH one AS (SELECT source_transaction_id FROM fuel.sale WHERE source = 'alexela_bonus' \
+             AND occurred_at >= '2026-09-28' AND occurred_at < '2026-10-01' ORDER BY 1 LIMIT 1), \
+         record AS (DELETE FROM fuel.record r USING one WHERE r.source = 'alexela_bonus' AND r.source_transaction_id = one.source_transaction_id) \
+         DELETE FROM fuel.transaction t USING one WHERE t.source = 'alexela_bonus' AND t.source_transaction_id = one.source_transaction_id";
+    assert!(run(&fleet, one).await > 0);
+    for half in halves {
+        let found = proved(&fleet, half).await;
+        assert_eq!(found.found, 1, "{:#?}", found.named());
+    }
+}
