@@ -12,6 +12,8 @@ use url::Url;
 /// The server; ends with the process.
 pub(crate) struct Server {
     embedded: Embedded,
+    /// What is done to the tables of each database before it is filled.
+    tables: Vec<String>,
 }
 
 /// A database.
@@ -22,10 +24,14 @@ pub(crate) struct Database {
 }
 
 impl Server {
-    /// Starts it.
-    pub(crate) async fn start() -> Self {
+    /// Starts it, with these statements for the server and for the tables of each database.
+    pub(crate) async fn start(server: &[String], tables: Vec<String>) -> Self {
         let options = EmbeddedOptions { durable: true, ..EmbeddedOptions::default() };
-        Self { embedded: Embedded::start(options).await.expect("PostgreSQL's programs on this machine") }
+        let embedded = Embedded::start(options).await.expect("PostgreSQL's programs on this machine");
+        for sql in server {
+            on(embedded.url().expose_secret(), sql.clone()).await;
+        }
+        Self { embedded, tables }
     }
 
     /// An empty database.
@@ -46,6 +52,9 @@ impl Server {
             fuelsync::config::Config::from_text("bench.toml", &text, std::iter::empty()).expect("a configuration");
         let warehouse = Warehouse::new(&config.database, &database.url.clone().into()).expect("a pool");
         warehouse.migrate().await.expect("the tables");
+        for sql in &self.tables {
+            on(&database.url, sql.clone()).await;
+        }
         database
     }
 }
@@ -108,5 +117,5 @@ impl Database {
 
 async fn on(url: &str, sql: String) {
     let mut connection = PgConnection::connect(url).await.expect("the server");
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.expect("a database");
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.expect("a statement");
 }

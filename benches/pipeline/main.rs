@@ -4,7 +4,12 @@
 //! ```text
 //! cargo bench --bench pipeline                                      every scenario, a million records each, five times
 //! cargo bench --bench pipeline -- alexela --rows 100000 --times 3   one scenario, smaller
+//! cargo bench --bench pipeline -- growth \
+//!     --server 'ALTER SYSTEM SET full_page_writes = off' --server 'SELECT pg_reload_conf()'
+//! cargo bench --bench pipeline -- alexela --tables 'ALTER TABLE fuel.record SET (fillfactor = 90)'
 //! ```
+//!
+//! The last two try a decision: what the server, or each database's tables, would come to if they were otherwise.
 //!
 //! Each line is one scenario's round, or the median over its rounds. benches/README.md keeps the last results.
 
@@ -24,7 +29,7 @@ use scenario::{Asked, SCENARIOS};
 #[tokio::main]
 async fn main() {
     let asked = Asked::of(std::env::args().skip(1));
-    let server = database::Server::start().await;
+    let server = database::Server::start(&asked.server, asked.tables.clone()).await;
     for scenario in SCENARIOS.iter().filter(|scenario| asked.wants(scenario.name)) {
         eprintln!("{}: {}", scenario.name, scenario.about);
         (scenario.run)(&server, &asked).await;

@@ -23,6 +23,10 @@ pub(crate) struct Asked {
     names: Vec<String>,
     pub(crate) rows: u64,
     pub(crate) times: usize,
+    /// Statements for the server, one after the other.
+    pub(crate) server: Vec<String>,
+    /// Statements for the tables of each database.
+    pub(crate) tables: Vec<String>,
 }
 
 /// A scenario that runs.
@@ -90,15 +94,18 @@ const CONTRACTS: Shape = Shape { name: "contracts", contracts: 12, connections: 
 const WINDOW: Shape = Shape { name: "window", days: 28, grid: 28, ..ALEXELA };
 
 impl Asked {
-    /// `NAME… [--rows N] [--times N]`; what cargo adds is passed over.
+    /// `NAME… [--rows N] [--times N] [--server SQL]… [--tables SQL]…`; what cargo adds is passed over.
     pub(crate) fn of(args: impl Iterator<Item = String>) -> Self {
-        let mut asked = Self { names: Vec::new(), rows: 1_000_000, times: 5 };
+        let mut asked = Self { names: Vec::new(), rows: 1_000_000, times: 5, server: Vec::new(), tables: Vec::new() };
         let mut args = args.filter(|arg| arg != "--bench");
         while let Some(arg) = args.next() {
-            let mut number = || args.next().and_then(|n| n.parse::<u64>().ok()).unwrap_or_else(|| panic!("{arg} N"));
+            let mut value = || args.next().unwrap_or_else(|| panic!("{arg} what?"));
+            let number = |value: String| value.parse::<u64>().unwrap_or_else(|_| panic!("{value:?} is no number"));
             match arg.as_str() {
-                "--rows" => asked.rows = number(),
-                "--times" => asked.times = usize::try_from(number()).expect("a count"),
+                "--rows" => asked.rows = number(value()),
+                "--times" => asked.times = usize::try_from(number(value())).expect("a count"),
+                "--server" => asked.server.push(value()),
+                "--tables" => asked.tables.push(value()),
                 name if SCENARIOS.iter().any(|scenario| scenario.name == name) => asked.names.push(arg),
                 other => panic!("no scenario or option {other:?}"),
             }

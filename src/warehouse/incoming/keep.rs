@@ -1,14 +1,15 @@
 //! What of a read is kept in the ledger, so that its records are known when they come again.
 
-use std::io;
+use std::{io, ops::RangeInclusive};
 
 use chrono::{DateTime, Utc};
 
 use super::{Batch, Entry, Packed, copy};
-use crate::source::known::{Keeping, KnownLine};
+use crate::source::known::{Keeping, KnownLine, MOST};
 
-/// A window with fewer lines is understood anew sooner than what is known of it is fetched.
-const FEWEST: usize = 50;
+/// Windows with fewer lines are understood anew sooner than what is known of them is fetched. Of one with more, hardly a quarter
+/// of the records would have room, and fetching them would take memory that such a window needs itself.
+const LINES: RangeInclusive<usize> = 50..=MOST / 16;
 /// While not even one record in so many is new, nor gone, what is kept stays: it takes as much as a tenth of the rows.
 const WORTH: usize = 16;
 
@@ -31,18 +32,18 @@ impl Batch {
         present: DateTime<Utc>,
         is_settled: impl Fn(usize) -> bool,
     ) -> io::Result<Kept> {
-        self.kept_of(FEWEST, present, is_settled)
+        self.kept_of(&LINES, present, is_settled)
     }
 
     /// The same of reads with as many lines.
     pub(super) fn kept_of(
         &self,
-        fewest: usize,
+        lines: &RangeInclusive<usize>,
         present: DateTime<Utc>,
         is_settled: impl Fn(usize) -> bool,
     ) -> io::Result<Kept> {
         let before = &self.incoming.known;
-        if self.len() < fewest || self.duplicate() > 0 {
+        if !lines.contains(&self.len()) || self.duplicate() > 0 {
             return Ok(Kept::Anew(None));
         }
         let fit = || {

@@ -1,6 +1,7 @@
 //! What of a read is worth keeping, and when.
 
 use super::*;
+use crate::source::known::MOST;
 
 /// The first of so many sales, each known by its number.
 fn sales(numbers: std::ops::Range<u8>, known: &Known) -> Vec<Brought> {
@@ -48,6 +49,25 @@ fn of_fewer_than_fifty_lines_nothing_is_kept() {
     assert_eq!(kept_of(&read_of(0..49, Known::nothing())), Some(0));
     assert_eq!(kept_of(&read_of(0..50, Known::nothing())), Some(50));
     assert_eq!(kept_of(&read_of(0..49, known(0..50))), Some(0), "a window that shrank is forgotten");
+}
+
+#[test]
+fn of_a_window_so_large_that_hardly_any_record_would_be_known_nothing_is_kept() {
+    let read_of = |count: u64, known| {
+        let mut incoming = Incoming::knowing(SourceKind::AlexelaCard, window(), Arc::new(known));
+        let sale = |n: u64| {
+            let mark = Mark::from_bytes((n + 1).to_le_bytes()).expect("a mark");
+            Brought::New(record(&format!("00000000-0000-0000-0000-{n:012}"), "{}", vec![line("d", 5, 1)]), mark)
+        };
+        incoming.brought((0..count).map(sale).collect()).expect("room");
+        incoming.complete().expect("whole");
+        incoming.finish()
+    };
+    let many = MOST as u64 / 16;
+    let kept = kept_of(&read_of(many, Known::nothing())).expect("anew");
+    assert!(kept as u64 > many / 5, "{kept} of {many}");
+    assert_eq!(kept_of(&read_of(many + 1, Known::nothing())), Some(0));
+    assert_eq!(kept_of(&read_of(many + 1, known(0..60))), Some(0), "what was kept is cleared");
 }
 
 #[test]

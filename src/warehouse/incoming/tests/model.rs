@@ -168,7 +168,7 @@ fn standing(batch: &Batch) -> Vec<(Key, u64)> {
 /// What was kept of the first answers makes no difference to what the others come to, but that records are not at hand.
 fn knows(kind: SourceKind, first: &Answers, second: &Answers, is_same: bool) -> Result<(), TestCaseError> {
     let first = read_knowing(kind, first, Known::nothing()).expect("nothing is missing where nothing is known");
-    let kept = match first.kept_of(1, at(0), |_| true).expect("spooled") {
+    let kept = match first.kept_of(&(1..=usize::MAX), at(0), |_| true).expect("spooled") {
         Kept::Anew(Some(kept)) => kept,
         Kept::Anew(None) => return Ok(()),
         Kept::AsItWas => return Err(TestCaseError::fail("nothing was known")),
@@ -202,11 +202,11 @@ fn knows(kind: SourceKind, first: &Answers, second: &Answers, is_same: bool) -> 
     if is_same && batch.duplicate() == 0 {
         let kept = batch.entries().filter(|(_, entry)| entry.is_its_records()).count();
         prop_assert_eq!(again, kept);
-        prop_assert_eq!(batch.kept_of(1, at(0), |_| true).expect("spooled"), Kept::AsItWas);
+        prop_assert_eq!(batch.kept_of(&(1..=usize::MAX), at(0), |_| true).expect("spooled"), Kept::AsItWas);
     }
     // Were nothing of it settled, nothing of it would be kept.
     if plain.duplicate() == 0 && plain.len() > 0 {
-        prop_assert_eq!(plain.kept_of(1, at(0), |_| false).expect("spooled"), Kept::Anew(None));
+        prop_assert_eq!(plain.kept_of(&(1..=usize::MAX), at(0), |_| false).expect("spooled"), Kept::Anew(None));
     }
     Ok(())
 }
