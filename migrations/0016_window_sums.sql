@@ -1,18 +1,20 @@
 -- What the sales of each window come to, kept when the window is read, so that it can be told later by how much they differ.
 -- Windows that were read before have none until they are read again.
 
-ALTER TABLE fuel.sync_window ADD COLUMN sums jsonb;
+ALTER TABLE fuel.sync_window ADD COLUMN sums jsonb, ADD COLUMN sums_at timestamptz;
 
 COMMENT ON COLUMN fuel.sync_window.sums IS 'What the lines of the window that count as sales (posted or invoiced, not missing) came to when it was last read: number, quantity, net, VAT and gross by product, currency and unit, as in fuel.certificate_window. NULL: not known; the last read was not of the whole window, or by a version that kept none.';
+COMMENT ON COLUMN fuel.sync_window.sums_at IS 'When they were added up, or found to be what they were, by the database''s clock: last_read_at. Another time: a version that does not know of them read the window since, and they say nothing.';
 
 -- Of a table that grows and was never analysed the server believes that a window has one row, and would sort all of them to
--- put a handful of products together: it must not.
+-- put a handful of products together; of a large one, that compiling the statement for one window pays. Neither does.
 CREATE FUNCTION fuel.window_sums(
     source text, account text, partition text, window_start timestamptz, window_end timestamptz,
     OUT lines bigint, OUT seqs numeric, OUT sums jsonb
 )
 LANGUAGE sql STABLE
 SET enable_sort = off
+SET jit = off
 AS $$
     SELECT
         coalesce(sum(g.lines), 0)::bigint, sum(g.seqs),

@@ -47,7 +47,9 @@ GRANT SELECT, INSERT ON fuel.transaction_version, fuel.certificate, fuel.certifi
 -- `fuelsync migrate`.
 GRANT SELECT ON fuel.forgotten, fuel.forgotten_key TO :"role";
 GRANT USAGE, SELECT ON SEQUENCE fuel.change_seq TO :"role";
-GRANT EXECUTE ON FUNCTION fuel.announce_writer(), fuel.as_jsonb(json), fuel.forgotten_number() TO :"role";
+GRANT EXECUTE ON FUNCTION
+    fuel.announce_writer(), fuel.as_jsonb(json), fuel.forgotten_number(), fuel.window_sums(text, text, text, timestamptz, timestamptz)
+TO :"role";
 
 \if :{?readers}
   SELECT format('CREATE ROLE %I NOLOGIN', :'readers') WHERE to_regrole(quote_ident(:'readers')) IS NULL \gexec

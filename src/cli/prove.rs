@@ -101,9 +101,15 @@ pub fn text(certificate: &Certificate, took: Duration) -> String {
     }
     if certificate.without_ledger_digest > 0 {
         said.push(format!(
-            "{} window(s) that were read are not vouched for by the ledger: that a line went from them with all that belongs to it \
-             is noticed only beside an earlier certificate, or by verify.",
+            "{} window(s) that were read are not vouched for by the ledger line by line: that one went from them with all that \
+             belongs to it is noticed by the sums of their sales, by an earlier certificate, or by verify.",
             certificate.without_ledger_digest
+        ));
+    }
+    if certificate.without_ledger_sums > 0 {
+        said.push(format!(
+            "{} window(s) that were read have no sums in the ledger: their last read was not of the whole window.",
+            certificate.without_ledger_sums
         ));
     }
     for stream in certificate.streams.iter().filter(|stream| !stream.has_rules) {

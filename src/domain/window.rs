@@ -43,6 +43,12 @@ impl Window {
         Self::new(self.start.max(other.start), self.end.min(other.end))
     }
 
+    /// The least window that holds both.
+    #[must_use]
+    pub fn hull(&self, other: &Self) -> Self {
+        Self { start: self.start.min(other.start), end: self.end.max(other.end) }
+    }
+
     /// What is left of this window once `covered` (in any order, overlapping or not) is taken out, in order of time.
     pub fn minus(&self, covered: impl IntoIterator<Item = Window>) -> Vec<Self> {
         let mut covered: Vec<_> = covered.into_iter().filter_map(|c| c.intersect(self)).collect();
@@ -137,6 +143,12 @@ mod tests {
     fn a_window_holds_its_start_and_not_its_end() {
         assert!(window(5, 7).contains(at(5)));
         assert!(!window(5, 7).contains(at(7)));
+    }
+
+    #[test]
+    fn the_hull_of_two_windows_holds_what_lies_between_them() {
+        assert_eq!(window(5, 7).hull(&window(1, 2)), window(1, 7));
+        assert_eq!(window(1, 9).hull(&window(5, 7)), window(1, 9));
     }
 
     #[test]

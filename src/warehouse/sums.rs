@@ -1,8 +1,10 @@
 //! How many lines, how much and for how much, by product, currency and unit.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     fmt,
+    str::FromStr,
 };
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -53,15 +55,22 @@ impl Serialize for Total {
     }
 }
 
-impl<'de> Deserialize<'de> for Total {
-    /// From such a text; always with four decimals.
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = <&str>::deserialize(from)?;
+impl FromStr for Total {
+    type Err = String;
+
+    /// Of such a text; always with four decimals.
+    fn from_str(text: &str) -> Result<Self, String> {
         let parsed = match text.rsplit_once('.') {
             Some((whole, decimals)) if decimals.len() == 4 => format!("{whole}{decimals}").parse().ok(),
             Some(_) | None => None,
         };
-        parsed.map(Self).ok_or_else(|| de::Error::custom(format!("{text:?} is not a sum with four decimals")))
+        parsed.map(Self).ok_or_else(|| format!("{text:?} is not a sum with four decimals"))
+    }
+}
+
+impl<'de> Deserialize<'de> for Total {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Cow::<str>::deserialize(from)?.parse().map_err(de::Error::custom)
     }
 }
 
@@ -94,6 +103,11 @@ impl Sums {
         sum.net.add(fields::amount(line, NET_AMOUNT));
         sum.vat.add(fields::amount(line, VAT_AMOUNT));
         sum.gross.add(fields::amount(line, GROSS_AMOUNT));
+    }
+
+    /// A sum that somebody else made, of what is not among these yet.
+    pub(super) fn put(&mut self, of: Of, sum: Sum) {
+        self.0.insert(of, sum);
     }
 
     /// How many lines.

@@ -172,7 +172,7 @@ const TABLES: [(&str, &str, &str); 7] = [
     (
         "sync_window",
         "source, account, partition, window_start",
-        "first_read_at,last_read_at,final_at,asked_at,digest_seqs,known_records",
+        "first_read_at,last_read_at,final_at,asked_at,digest_seqs,known_records,sums_at",
     ),
     ("checkpoint", "source, account, partition", "epoch,updated_at,last_pass_at,seen_at"),
     ("quarantine", "source, account, source_transaction_id, reason", "id,first_seen_at,last_seen_at,resolved_at"),

@@ -13,7 +13,6 @@ use uuid::Uuid;
 
 use self::pieces::{Cover, Standing};
 pub use self::report::{Certificate, Proved, ProvedWindow, SinceEarlier, State};
-use self::unlike::There;
 use crate::{
     config,
     domain::{Grid, Partition, Record, SourceKind, StreamId, Window},
@@ -120,27 +119,31 @@ impl Prove<'_> {
     async fn read(&self, snapshot: &mut Snapshot, stretch: Window) -> Result<Certificate, WarehouseError> {
         let (streams, unknown) = snapshot.streams().await?;
         let earlier = snapshot.earlier(stretch).await?;
-        let mut findings = Findings::default();
-        let mut proved = Vec::new();
+        // Windows are held against the ledger whole, also where they reach over the ends of the stretch: what is found there is
+        // of another certificate, and only accounts for what a window came to.
+        let (mut findings, mut beyond) = (Findings::default(), Findings::default());
+        let mut proved: Vec<Proved> = Vec::new();
         for stream in self.with_those_never_read(streams) {
             let key = (
                 stream.id.source.as_str().to_owned(),
                 stream.id.account.clone(),
                 stream.id.partition.as_str().to_owned(),
             );
-            let of_stream = self.stream(snapshot, stretch, stream, earlier.get(&key), &mut findings);
+            let of_stream = self.stream(snapshot, stretch, stream, earlier.get(&key), &mut findings, &mut beyond);
             proved.push(Box::pin(of_stream).await?);
         }
+        let reach = proved.iter().flat_map(|of| of.unlike.iter().map(|unlike| unlike.entry.window));
+        let hull = reach.fold(stretch, |hull, window| hull.hull(&window));
         let mut accounts: Vec<_> = proved.iter().map(|of| (of.stream.source, of.stream.account.clone())).collect();
         accounts.dedup();
         for (source, account) in accounts {
             let whole = StreamId::new(source, account, Partition::whole());
             let normalizer = (self.normalizer)(&whole);
             let normalize = |stream: &StreamId, text: &str| self.normalized(normalizer.as_ref(), stream, text);
-            snapshot.deleted(&whole, stretch, &normalize, &mut findings).await?;
+            snapshot.deleted(&whole, (stretch, hull), &normalize, &mut findings, &mut beyond).await?;
         }
         for of in &mut proved {
-            of.settle(&mut findings);
+            of.settle(&mut findings, &beyond);
         }
         let digests: Vec<Digest> = proved.iter().flat_map(Proved::digests).collect();
         let root = digest::root(stretch, digests);
@@ -184,6 +187,7 @@ impl Prove<'_> {
         stream: Stream,
         earlier: Option<&Earlier>,
         findings: &mut Findings,
+        beyond: &mut Findings,
     ) -> Result<Proved, WarehouseError> {
         let (ledger, gaps) = snapshot.ledger(&stream.id, stretch).await?;
         let account = self.accounts.iter().find(|account| account.reads(&stream.id));
@@ -215,12 +219,7 @@ impl Prove<'_> {
             proved.windows.push(ProvedWindow::of(piece, entry, lines));
         }
         snapshot.hidden(&stream.id, stretch, findings).await?;
-        for entry in ledger.iter().filter(|entry| entry.held.is_some() || entry.sums.is_some()) {
-            let there = There::of(snapshot, &stream.id, entry.window, &proved.windows).await?;
-            if snapshot.unlike_ledger(&stream.id, entry, &there.sums).await? {
-                proved.unlike.push((entry.clone(), there));
-            }
-        }
+        proved.unlike = unlike::of_ledger(snapshot, &stream.id, &ledger, &proved.windows, &normalize, beyond).await?;
         if let Some(earlier) = earlier {
             let since = snapshot.since(&stream.id, stretch, earlier).await?;
             proved.since = Some(SinceEarlier::of(earlier, since, &proved.windows));

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     pieces::{Cover, Piece},
-    unlike::There,
+    unlike::Unlike,
 };
 use crate::{
     domain::{StreamId, Window},
@@ -72,9 +72,12 @@ pub struct ProvedWindow {
     pub(super) is_behind_end: bool,
     /// Open records in quarantine of the whole window.
     pub quarantined: u64,
-    /// Whether it was read and the ledger has no digest of what the table had then: it cannot show that a line went with all
-    /// that belongs to it.
+    /// Whether it was read and the ledger has no digest of what the table had then: it cannot show that a line which is no
+    /// sale went with all that belongs to it.
     pub without_ledger_digest: bool,
+    /// Whether it was read and the ledger does not have what its sales came to then: without the digest it cannot show either
+    /// that a sale went.
+    pub without_ledger_sums: bool,
     /// What the table has of it.
     #[serde(flatten)]
     pub lines: Lines,
@@ -108,9 +111,21 @@ impl ProvedWindow {
         };
         let is_behind_end = piece.cover == Cover::Ended;
         // Where a read brought nothing and nothing is there, there is nothing to hold against it.
-        let without_ledger_digest =
-            entry.is_some_and(|entry| entry.held.is_none() && (entry.fetched > 0 || lines.rows > 0));
-        Self { window: piece.window, state, why, is_behind_end, quarantined, without_ledger_digest, lines }
+        let without = |lacks: fn(&LedgerWindow) -> bool| {
+            entry.is_some_and(|entry| lacks(entry) && (entry.fetched > 0 || lines.rows > 0))
+        };
+        let without_ledger_digest = without(|entry| entry.held.is_none());
+        let without_ledger_sums = without(|entry| entry.sums.is_unknown());
+        Self {
+            window: piece.window,
+            state,
+            why,
+            is_behind_end,
+            quarantined,
+            without_ledger_digest,
+            without_ledger_sums,
+            lines,
+        }
     }
 
     /// Whether it is folded into the root: what was not read and holds nothing says nothing.
@@ -167,9 +182,9 @@ pub struct Proved {
     pub windows: Vec<ProvedWindow>,
     /// What changed since the last certificate; none when there was none.
     pub since: Option<SinceEarlier>,
-    /// Windows of the ledger that the table has otherwise, and what it has.
+    /// Windows of the ledger that the table has otherwise.
     #[serde(skip)]
-    pub(super) unlike: Vec<(LedgerWindow, There)>,
+    pub(super) unlike: Vec<Unlike>,
 }
 
 impl Proved {
@@ -232,6 +247,8 @@ pub struct Certificate {
     pub cut_short: u64,
     /// Windows that were read and of which the ledger has no digest: see there.
     pub without_ledger_digest: u64,
+    /// Windows that were read and of which the ledger has no sums.
+    pub without_ledger_sums: u64,
     /// Over all windows.
     #[serde(serialize_with = "in_hex")]
     pub root: Digest,
@@ -274,12 +291,14 @@ impl Certificate {
         findings: Findings,
         unknown_sources: Vec<String>,
     ) -> Self {
-        let (mut states, mut sums, mut rows, mut without_ledger_digest) = (BTreeMap::new(), Sums::default(), 0, 0);
+        let (mut states, mut sums, mut rows) = (BTreeMap::new(), Sums::default(), 0);
+        let (mut without_ledger_digest, mut without_ledger_sums) = (0, 0);
         for window in streams.iter().flat_map(|stream| &stream.windows) {
             *states.entry(window.state).or_default() += 1;
             sums += &window.lines.sums;
             rows += window.lines.rows;
             without_ledger_digest += u64::from(window.without_ledger_digest);
+            without_ledger_sums += u64::from(window.without_ledger_sums);
         }
         let cut_short = streams.iter().filter(|stream| stream.is_cut_short()).count() as u64;
         let complete = findings.count == 0
@@ -294,6 +313,7 @@ impl Certificate {
             complete,
             cut_short,
             without_ledger_digest,
+            without_ledger_sums,
             root,
             rows,
             states,

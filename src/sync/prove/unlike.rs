@@ -10,28 +10,79 @@ use crate::{
     domain::{StreamId, Window},
     warehouse::{
         WarehouseError,
-        certificate::{Finding, Findings, LedgerWindow, Snapshot, What},
+        certificate::{Finding, Findings, LedgerSums, LedgerWindow, Normalize, Snapshot, What},
         sums::{Sum, Sums},
     },
 };
 
 /// What the table has of a whole window of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct There {
+struct There {
     /// Lines, without those marked missing.
-    pub(super) rows: u64,
+    rows: u64,
     /// Of those that count as sales.
-    pub(super) sums: Sums,
+    sums: Sums,
+}
+
+/// A window that the table has otherwise than the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unlike {
+    pub(super) entry: LedgerWindow,
+    /// How many lines it has, where they are not those whose digest the ledger holds.
+    lines: Option<u64>,
+    /// What the sales that it had when it was read come to, where that is not what the ledger says.
+    sums: Option<Sums>,
+}
+
+/// The windows of the ledger that the table has otherwise. `proved`: what was read of the stream, in order of time. What is
+/// found by the way in the parts of windows that lie outside of it goes to `beyond`.
+pub(super) async fn of_ledger(
+    snapshot: &mut Snapshot,
+    stream: &StreamId,
+    ledger: &[LedgerWindow],
+    proved: &[ProvedWindow],
+    normalize: &Normalize<'_>,
+    beyond: &mut Findings,
+) -> Result<Vec<Unlike>, WarehouseError> {
+    let mut unlike = Vec::new();
+    let mut changed = Vec::new();
+    for entry in ledger.iter().filter(|entry| entry.held.is_some() || !entry.sums.is_unknown()) {
+        let there = There::of(snapshot, stream, entry.window, proved, normalize, beyond).await?;
+        let lines = snapshot.has_other_lines(stream, entry).await?.then_some(there.rows);
+        let differ = match &entry.sums {
+            LedgerSums::Unknown => false,
+            LedgerSums::Unreadable => true,
+            LedgerSums::Known(then) => *then != there.sums,
+        };
+        if lines.is_some() || differ {
+            changed
+                .extend(entry.last_read_at.filter(|_| differ).map(|read_at| (unlike.len(), (entry.window, read_at))));
+            unlike.push(Unlike { entry: entry.clone(), lines, sums: None });
+        }
+    }
+    let (numbers, windows): (Vec<usize>, Vec<_>) = changed.into_iter().unzip();
+    let then = snapshot.sums_then(stream, &windows).await?;
+    for (number, then) in numbers.into_iter().zip(then) {
+        let is_unlike = match &unlike[number].entry.sums {
+            LedgerSums::Unknown => false,
+            LedgerSums::Unreadable => true,
+            LedgerSums::Known(sums) => *sums != then.sums && !then.is_open,
+        };
+        unlike[number].sums = is_unlike.then_some(then.sums);
+    }
+    unlike.retain(|unlike| unlike.lines.is_some() || unlike.sums.is_some());
+    Ok(unlike)
 }
 
 impl There {
     /// Adds up what was read of the window, and reads what was not: it may reach over the end of the month.
-    /// `proved`: in order of time.
-    pub(super) async fn of(
+    async fn of(
         snapshot: &mut Snapshot,
         stream: &StreamId,
         window: Window,
         proved: &[ProvedWindow],
+        normalize: &Normalize<'_>,
+        beyond: &mut Findings,
     ) -> Result<Self, WarehouseError> {
         let from = proved.partition_point(|piece| piece.window.start() < window.start());
         let to = proved.partition_point(|piece| piece.window.start() < window.end());
@@ -42,13 +93,112 @@ impl There {
             there.sums += &piece.lines.sums;
         }
         for rest in window.minus(pieces().map(|piece| piece.window)) {
-            // What is found there is of another certificate.
-            let lines = snapshot.lines(stream, rest, &|_, _| None, &mut Findings::default()).await?;
+            let lines = snapshot.lines(stream, rest, normalize, beyond).await?;
             there.rows += lines.rows;
             there.sums += &lines.sums;
         }
         Ok(there)
     }
+}
+
+/// How many lines that were named lie in a window, by what was done to them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Named {
+    deleted: u64,
+    invented: u64,
+    hidden: u64,
+    altered: u64,
+    /// Of those altered, the ones that may have become sales by it, or ceased to be.
+    turned: u64,
+    /// Of all of them, those that can make other sums.
+    in_sums: u64,
+}
+
+/// Columns that sums are made of, beside those that make a line a sale.
+const IN_SUMS: [&str; 7] = ["product", "currency", "unit", "quantity", "net_amount", "vat_amount", "gross_amount"];
+/// Columns by which a line is a sale of the window.
+const A_SALE: [&str; 3] = ["state", "occurred_at", "partition"];
+
+impl Named {
+    fn add(&mut self, finding: &Finding) {
+        let touches = |names: &[&str]| finding.columns.is_empty() || finding.columns.iter().any(|c| names.contains(c));
+        let turned = touches(&A_SALE);
+        let (count, in_sums) = match finding.what {
+            What::Deleted => (&mut self.deleted, true),
+            What::Invented => (&mut self.invented, true),
+            What::Altered if finding.columns == ["missing_since"] => (&mut self.hidden, true),
+            What::Altered => {
+                self.turned += u64::from(turned);
+                (&mut self.altered, turned || touches(&IN_SUMS))
+            }
+            What::Unexplained => return,
+        };
+        *count += 1;
+        self.in_sums += u64::from(in_sums);
+    }
+
+    /// Whether they make of so many lines that there were the `now` that there are.
+    const fn account_for_lines(&self, then: u64, now: u64) -> bool {
+        let gone = self.deleted + self.hidden;
+        now + gone == then + self.invented && gone + self.invented + self.altered > 0
+    }
+
+    /// Whether they can make the sums of so many sales those of the `now` that there are.
+    const fn account_for_sums(&self, then: u64, now: u64) -> bool {
+        let most_gone = self.deleted + self.hidden + self.turned;
+        self.in_sums > 0 && now + most_gone >= then && now <= then + self.invented + self.turned
+    }
+}
+
+impl Unlike {
+    fn is_accounted_for(&self, named: Named) -> bool {
+        let lines = self
+            .lines
+            .is_none_or(|now| self.entry.held.as_ref().is_some_and(|(held, _)| named.account_for_lines(*held, now)));
+        let sums = self.sums.as_ref().is_none_or(|now| match &self.entry.sums {
+            LedgerSums::Known(then) => named.account_for_sums(then.rows(), now.rows()),
+            LedgerSums::Unknown | LedgerSums::Unreadable => false,
+        });
+        lines && sums
+    }
+
+    /// What the ledger says, and what is there, in words.
+    fn words(&self) -> String {
+        let window = self.entry.window;
+        let held = self.entry.held.as_ref().map_or(0, |(held, _)| *held);
+        let mut words = match self.lines {
+            Some(rows) => {
+                format!("the last read of the window {window} left {held} lines here; now there are {rows}, or others")
+            }
+            None => format!("the sales of the window {window} came to other sums at its last read"),
+        };
+        match (&self.entry.sums, &self.sums) {
+            (LedgerSums::Known(then), Some(now)) => {
+                for (of, then, now) in then.differing(now) {
+                    let name = |name: &Option<String>| name.clone().unwrap_or_else(|| "-".to_owned());
+                    let of = format!("{} {} {}", name(&of.product), name(&of.currency), name(&of.unit));
+                    let _ = write!(words, "; {of}: {}", differing(&then, &now));
+                }
+            }
+            (_, Some(_)) => words.push_str("; what the ledger keeps of them now is no list of sums"),
+            (_, None) => {}
+        }
+        words.push_str("; and nothing says that one was written or went since");
+        words
+    }
+}
+
+/// What of two sums differs.
+fn differing(then: &Sum, now: &Sum) -> String {
+    let parts = [
+        ("sales", then.rows.to_string(), now.rows.to_string()),
+        ("quantity", then.quantity.to_string(), now.quantity.to_string()),
+        ("net", then.net.to_string(), now.net.to_string()),
+        ("VAT", then.vat.to_string(), now.vat.to_string()),
+        ("gross", then.gross.to_string(), now.gross.to_string()),
+    ];
+    let differing = parts.iter().filter(|(_, then, now)| then != now);
+    differing.map(|(name, then, now)| format!("{name} {then} then and {now} now")).collect::<Vec<_>>().join(", ")
 }
 
 fn unexplained(stream: &StreamId, at: DateTime<Utc>, why: String) -> Finding {
@@ -65,42 +215,17 @@ fn unexplained(stream: &StreamId, at: DateTime<Utc>, why: String) -> Finding {
     }
 }
 
-/// What the ledger says of a window, and what is there, in words.
-fn words(entry: &LedgerWindow, there: &There) -> String {
-    let (window, rows) = (entry.window, there.rows);
-    let mut words = match entry.held {
-        Some((held, _)) => {
-            format!("the last read of the window {window} left {held} lines here; now there are {rows}, or others")
-        }
-        None => format!("the lines of the window {window} came to other sums at its last read"),
-    };
-    for (of, now, then) in there.sums.differing(entry.sums.as_ref().unwrap_or(&there.sums)) {
-        let name = |name: &Option<String>| name.clone().unwrap_or_else(|| "-".to_owned());
-        let _ = write!(
-            words,
-            "; {} {} {}: {} then, {} now",
-            name(&of.product),
-            name(&of.currency),
-            name(&of.unit),
-            money(&then),
-            money(&now)
-        );
-    }
-    words.push_str("; and nothing says that one was written or went since");
-    words
-}
-
-fn money(Sum { rows, quantity, gross, .. }: &Sum) -> String {
-    format!("{rows} sales, quantity {quantity}, gross {gross}")
-}
-
 impl Proved {
-    /// Says of windows that hold other lines than the ledger or the earlier certificate, unless the lines that were named
-    /// account for it.
-    pub(super) fn settle(&mut self, findings: &mut Findings) {
-        for (entry, there) in std::mem::take(&mut self.unlike) {
-            if !self.is_accounted_for(&entry, there.rows, findings) {
-                findings.add(unexplained(&self.stream, entry.window.start(), words(&entry, &there)));
+    /// Says of windows that hold other lines than the ledger or the earlier certificate, unless the lines that were named,
+    /// here or `beyond` the stretch, account for it.
+    pub(super) fn settle(&mut self, findings: &mut Findings, beyond: &Findings) {
+        for unlike in std::mem::take(&mut self.unlike) {
+            let window = unlike.entry.window;
+            let mut named = Named::default();
+            let all = findings.named.iter().chain(&beyond.named);
+            all.filter(|finding| self.is_in(finding, window)).for_each(|finding| named.add(finding));
+            if !unlike.is_accounted_for(named) {
+                findings.add(unexplained(&self.stream, window.start(), unlike.words()));
             }
         }
         let Some(since) = &self.since else { return };
@@ -124,17 +249,5 @@ impl Proved {
             && finding.account == self.stream.account
             && finding.partition.as_deref().is_none_or(|partition| partition == self.stream.partition.as_str())
             && finding.occurred_at.is_some_and(|at| window.contains(at))
-    }
-
-    /// Whether the lines that were named make the difference to the ledger: those that were deleted or invented to its
-    /// number of lines, where it holds that.
-    fn is_accounted_for(&self, entry: &LedgerWindow, rows: u64, findings: &Findings) -> bool {
-        let count = |what| {
-            findings.named.iter().filter(|finding| finding.what == what && self.is_in(finding, entry.window)).count()
-                as u64
-        };
-        let (deleted, invented, altered) = (count(What::Deleted), count(What::Invented), count(What::Altered));
-        entry.held.as_ref().is_none_or(|(held, _)| rows + deleted == held + invented)
-            && deleted + invented + altered > 0
     }
 }

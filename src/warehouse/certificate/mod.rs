@@ -10,6 +10,7 @@ mod lines;
 mod since;
 mod snapshot;
 mod store;
+mod unlike;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -21,6 +22,7 @@ pub use self::{
     since::{Change, Reason, Since},
     snapshot::{Normalize, Snapshot},
     store::Kept,
+    unlike::Then,
 };
 use super::sums::Sums;
 use crate::domain::{StreamId, Window};
@@ -82,8 +84,26 @@ pub struct LedgerWindow {
     pub fetched: u64,
     /// Lines of the last read, and the digest over them, where the table had exactly these when that read was written.
     pub held: Option<(u64, Vec<u8>)>,
-    /// What the sales of the window came to when it was last read; none when that read was not of the whole window.
-    pub sums: Option<Sums>,
+    /// What the sales of the window came to when it was last read.
+    pub sums: LedgerSums,
+}
+
+/// What the ledger has of the sums of a window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LedgerSums {
+    /// None: the last read was not of the whole window, or by a version that keeps none.
+    Unknown,
+    /// What is no list of sums: it was altered by hand.
+    Unreadable,
+    /// These.
+    Known(Sums),
+}
+
+impl LedgerSums {
+    /// Whether there are none.
+    pub const fn is_unknown(&self) -> bool {
+        matches!(self, Self::Unknown)
+    }
 }
 
 impl LedgerWindow {
@@ -98,7 +118,7 @@ impl LedgerWindow {
             quarantined: 0,
             fetched: 0,
             held: None,
-            sums: None,
+            sums: LedgerSums::Unknown,
         }
     }
 }

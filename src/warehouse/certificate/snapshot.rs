@@ -2,19 +2,18 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt as _;
-use sha2::{Digest as _, Sha256};
 use sqlx::{Executor as _, Row as _};
 
 use super::{
-    Dropped, Finding, Findings, LedgerWindow, LeftOver, Lines, Stream, What,
+    Dropped, Finding, Findings, LedgerSums, LedgerWindow, LeftOver, Lines, Stream, What,
     audit::{self, Group},
     lines::{Folding, OfTable, of_table},
 };
 use crate::{
     domain::{Outcome, Partition, Record, SourceKind, StreamId, Window},
-    warehouse::{Tx, Warehouse, WarehouseError, statement, sums::Sums, tx::within},
+    warehouse::{Tx, Warehouse, WarehouseError, statement, tx::within},
 };
 
 /// Makes a record of a text of a stream, with today's rules; none where there are none at hand.
@@ -128,8 +127,9 @@ impl Snapshot {
                     quarantined: row.try_get::<i64, _>(6)?.unsigned_abs(),
                     fetched,
                     held: digest.map(|digest| (fetched, digest)),
-                    // What is no list of sums was written by hand: it is another than any.
-                    sums: sums.map(|sums| serde_json::from_str(sums).unwrap_or_default()),
+                    sums: sums.map_or(LedgerSums::Unknown, |sums| {
+                        serde_json::from_str(sums).map_or(LedgerSums::Unreadable, LedgerSums::Known)
+                    }),
                 });
             }
             let rows = statement::query(
@@ -252,20 +252,22 @@ impl Snapshot {
     }
 
     /// The records of an account that have no line at all, and whose sale took place in a stretch: their lines were deleted.
+    /// Those of the rest of a larger stretch (`whole`) go to `beyond`.
     pub async fn deleted(
         &mut self,
         account: &StreamId,
-        stretch: Window,
+        (stretch, whole): (Window, Window),
         normalize: &Normalize<'_>,
         findings: &mut Findings,
+        beyond: &mut Findings,
     ) -> Result<(), WarehouseError> {
         let (limit, tx) = (self.limit, &mut self.tx);
         within((limit, SETTING), async {
-            let whole = account.source.record_is_whole_transaction();
+            let is_set = account.source.record_is_whole_transaction();
             let mut rows = statement::query(include_str!("../sql/records_alone.sql"))
                 .bind(account.source.as_str())
                 .bind(&account.account)
-                .bind(whole)
+                .bind(is_set)
                 .fetch(&mut **tx);
             while let Some(row) = rows.try_next().await? {
                 let (id, line_id): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);
@@ -276,14 +278,15 @@ impl Snapshot {
                     findings.unplaced += 1;
                     continue;
                 };
-                for line in lines.into_iter().filter(|line| stretch.contains(line.occurred_at)) {
-                    findings.add(Finding {
+                for line in lines.into_iter().filter(|line| whole.contains(line.occurred_at)) {
+                    let to = if stretch.contains(line.occurred_at) { &mut *findings } else { &mut *beyond };
+                    to.add(Finding {
                         what: What::Deleted,
                         source: account.source.as_str().to_owned(),
                         account: account.account.clone(),
-                        partition: whole.then(|| account.partition.as_str().to_owned()),
+                        partition: is_set.then(|| account.partition.as_str().to_owned()),
                         source_transaction_id: Some(id.to_owned()),
-                        line_id: Some(if whole { line.line_id } else { line_id.to_owned() }),
+                        line_id: Some(if is_set { line.line_id } else { line_id.to_owned() }),
                         occurred_at: Some(line.occurred_at),
                         columns: Vec::new(),
                         why: "its record is there, and no line of it".to_owned(),
@@ -295,67 +298,15 @@ impl Snapshot {
         .await
     }
 
-    /// Whether the table has other lines of a window than the ledger says, or lines that come to other `sums`, and nothing
-    /// says that they were written since. Of a window of which the ledger holds neither, nobody can say.
-    pub async fn unlike_ledger(
-        &mut self,
-        stream: &StreamId,
-        entry: &LedgerWindow,
-        sums: &Sums,
-    ) -> Result<bool, WarehouseError> {
-        let Some(read_at) = entry.last_read_at else { return Ok(false) };
-        let (limit, tx) = (self.limit, &mut self.tx);
-        within((limit, SETTING), async {
-            let other_sums = entry.sums.as_ref().is_some_and(|then| then != sums);
-            if !other_sums && is_held(tx, stream, entry).await? {
-                return Ok(false);
-            }
-            // A transaction that began before the read may have been committed after it.
-            let explained: bool = statement::query_scalar(include_str!("../sql/window_explained.sql"))
-                .bind(stream.source.as_str())
-                .bind(&stream.account)
-                .bind(stream.partition.as_str())
-                .bind(entry.window.start())
-                .bind(entry.window.end())
-                .bind(read_at)
-                .bind(read_at - TimeDelta::minutes(10))
-                .fetch_one(&mut **tx)
-                .await?;
-            Ok(!explained)
-        })
-        .await
+    /// As long a statement may take.
+    pub(super) const fn limit(&self) -> Duration {
+        self.limit
     }
 
     /// The transaction, for what else is read of the same moment.
     pub(super) const fn tx(&mut self) -> (&mut Tx, (Duration, &'static str)) {
         (&mut self.tx, (self.limit, SETTING))
     }
-}
-
-/// Whether the table has the lines whose digest the ledger holds, as far as it holds one.
-async fn is_held(tx: &mut Tx, stream: &StreamId, entry: &LedgerWindow) -> Result<bool, WarehouseError> {
-    let Some((_, digest)) = &entry.held else { return Ok(true) };
-    let (mut count, mut sum) = (0u64, 0u64);
-    let mut rows = statement::query(include_str!("../sql/probe.sql"))
-        .bind(stream.source.as_str())
-        .bind(&stream.account)
-        .bind(stream.partition.as_str())
-        .bind(entry.window.start())
-        .bind(entry.window.end())
-        .fetch(&mut **tx);
-    while let Some(row) = rows.try_next().await? {
-        // The ledger vouches for no window with a line that is missing. One that is marked so by a read was written since.
-        if row.try_get::<bool, _>(4)? {
-            continue;
-        }
-        let content: &[u8] = row.try_get(2)?;
-        count += 1;
-        sum = sum.wrapping_add(content.first_chunk().copied().map_or(0, u64::from_be_bytes));
-    }
-    let mut hasher = Sha256::new();
-    hasher.update(count.to_le_bytes());
-    hasher.update(sum.to_le_bytes());
-    Ok(hasher.finalize()[..] == **digest)
 }
 
 /// Looks at the lines of one record.

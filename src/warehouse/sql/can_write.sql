@@ -20,7 +20,7 @@ SELECT
             FROM unnest(ARRAY['forgotten', 'forgotten_key']) AS name
             UNION ALL
             SELECT 'EXECUTE', 'fuel.' || call, has_function_privilege('fuel.' || call, 'EXECUTE')
-            FROM unnest(ARRAY['announce_writer()', 'forgotten_number()', 'as_jsonb(json)']) AS call
+            FROM unnest(ARRAY['announce_writer()', 'forgotten_number()', 'as_jsonb(json)', 'window_sums(text, text, text, timestamptz, timestamptz)']) AS call
             UNION ALL
             SELECT 'TEMPORARY', 'the database', has_database_privilege(current_database(), 'TEMPORARY')
         ) AS needed

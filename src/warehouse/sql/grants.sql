@@ -15,7 +15,7 @@ WITH me AS MATERIALIZED (
     -- Who is to be forgotten is heeded; `forget` itself is the owner's.
     SELECT 'table', name, 'SELECT' FROM unnest(ARRAY['_migration', 'forgotten', 'forgotten_key']) AS name
     UNION ALL
-    SELECT 'function', name, 'EXECUTE' FROM unnest(ARRAY['announce_writer', 'as_jsonb', 'forgotten_number']) AS name
+    SELECT 'function', name, 'EXECUTE' FROM unnest(ARRAY['announce_writer', 'as_jsonb', 'forgotten_number', 'window_sums']) AS name
     UNION ALL
     VALUES ('table', 'transaction', 'DELETE'), ('table', 'sync_run', 'DELETE'), ('sequence', 'change_seq', 'USAGE'), ('sequence', 'change_seq', 'SELECT'),
         ('schema', 'fuel', 'USAGE'), ('database', current_database()::text, 'CONNECT'),

@@ -9,7 +9,7 @@ SELECT
     ),
     w.fetched,
     CASE WHEN w.digest_seqs IS NOT NULL THEN w.digest END,
-    w.sums::text
+    CASE WHEN w.sums_at = w.last_read_at THEN w.sums::text END
 FROM fuel.sync_window w
 WHERE w.source = $1 AND w.account = $2 AND w.partition = $3 AND w.window_end > $4 AND w.window_start < $5
 ORDER BY w.window_start

@@ -4,7 +4,7 @@ INSERT INTO fuel.sync_window AS w (
     source, account, partition, window_start, window_end, state, read_through,
     fetched, inserted, updated, unchanged, quarantined, outside, duplicate, missing,
     digest, attempts, last_error, first_read_at, last_read_at, full_read_at, unstable, asked_at, digest_seqs,
-    known_records, sums
+    known_records, sums, sums_at
 )
 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 0, NULL, now(), now(), $17, $18, $19,
     CASE
@@ -14,7 +14,7 @@ SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 0,
         -- All rows of the window are this transaction's, or there are more than it wrote.
         WHEN $20 = 'new' AND has.lines = $8 THEN has.seqs
     END,
-    $23, has.sums
+    $23, has.sums, CASE WHEN has.sums IS NOT NULL THEN now() END
 FROM (VALUES (1)) AS one
 LEFT JOIN LATERAL (
     SELECT * FROM fuel.window_sums($1, $2, $3, $4, $5)
@@ -22,7 +22,8 @@ LEFT JOIN LATERAL (
         $20 <> 'as_it_was'
         OR EXISTS (
             SELECT FROM fuel.sync_window k
-            WHERE k.source = $1 AND k.account = $2 AND k.partition = $3 AND k.window_start = $4 AND k.sums IS NULL
+            WHERE k.source = $1 AND k.account = $2 AND k.partition = $3 AND k.window_start = $4
+                AND k.sums_at IS DISTINCT FROM k.last_read_at
         )
     )
 ) AS has ON true
@@ -36,5 +37,6 @@ ON CONFLICT (source, account, partition, window_start) DO UPDATE SET
     unstable = excluded.unstable, asked_at = excluded.asked_at,
     digest_seqs = CASE WHEN $20 = 'as_it_was' AND w.digest = excluded.digest THEN w.digest_seqs ELSE excluded.digest_seqs END,
     known_records = CASE WHEN $22 THEN w.known_records ELSE excluded.known_records END,
-    sums = CASE WHEN $20 = 'as_it_was' AND w.digest = excluded.digest AND w.sums IS NOT NULL THEN w.sums ELSE excluded.sums END
+    sums = CASE WHEN $20 = 'as_it_was' AND w.digest = excluded.digest AND w.sums_at = w.last_read_at THEN w.sums ELSE excluded.sums END,
+    sums_at = CASE WHEN $20 = 'as_it_was' AND w.digest = excluded.digest AND w.sums_at = w.last_read_at THEN now() ELSE excluded.sums_at END
 WHERE w.asked_at IS NULL OR w.asked_at <= excluded.asked_at
