@@ -4,12 +4,12 @@
 //! ```text
 //! cargo bench --bench pipeline                                      every scenario, a million records each, five times
 //! cargo bench --bench pipeline -- alexela --rows 100000 --times 3   one scenario, smaller
-//! cargo bench --bench pipeline -- growth \
-//!     --server 'ALTER SYSTEM SET full_page_writes = off' --server 'SELECT pg_reload_conf()'
+//! cargo bench --bench pipeline -- alexela --server "ALTER SYSTEM SET wal_keep_size = '8GB'" --server 'SELECT pg_reload_conf()'
 //! cargo bench --bench pipeline -- alexela --tables 'ALTER TABLE fuel.record SET (fillfactor = 90)'
 //! ```
 //!
-//! The last two try a decision: what the server, or each database's tables, would come to if they were otherwise.
+//! The last two look closer, or try a decision: `--server` is said to the server (what the benchmark sets itself, `fsync` and
+//! `full_page_writes`, stays), `--tables` to each database.
 //!
 //! Each line is one scenario's round, or the median over its rounds. benches/README.md keeps the last results.
 
