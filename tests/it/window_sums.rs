@@ -194,9 +194,9 @@ async fn lines_that_were_written_since_hide_nothing_and_are_no_finding() {
     // A line of each window is written anew, as a read of one transaction by its id does: its image stays.
     let written = "WITH one AS (SELECT DISTINCT ON (partition, occurred_at::date) t.* FROM fuel.transaction t \
              WHERE source = 'alexela_card' ORDER BY partition, occurred_at::date, source_transaction_id, line_id), \
-         image AS (INSERT INTO fuel.transaction_version (source, account, source_transaction_id, line_id, version, operation, changed_columns, row_before) \
-             SELECT source, account, source_transaction_id, line_id, version, 'change', '{receipt_no}', to_jsonb(one) - 'absent_reads' FROM one) \
-         UPDATE fuel.transaction t SET changed_at = now(), version = t.version + 1, seq = nextval('fuel.change_seq') FROM one \
+         image AS (INSERT INTO fuel.transaction_version (source, account, source_transaction_id, line_id, version, operation, changed_columns, row_before, replaced_at) \
+             SELECT source, account, source_transaction_id, line_id, version, 'change', '{receipt_no}', to_jsonb(one) - 'absent_reads', now() + interval '2 hours' FROM one) \
+         UPDATE fuel.transaction t SET changed_at = now() + interval '2 hours', version = t.version + 1, seq = nextval('fuel.change_seq') FROM one \
          WHERE (t.source, t.account, t.source_transaction_id, t.line_id) = (one.source, one.account, one.source_transaction_id, one.line_id)";
     assert!(run(&fleet, written).await > 20);
     let good = proved_of(&fleet, WEEK, &CARDS).await;
@@ -212,12 +212,13 @@ async fn lines_that_were_written_since_hide_nothing_and_are_no_finding() {
     assert!(missed.named()[0].why.starts_with("the sales of the window "), "{:#?}", missed.named());
 }
 
-/// Writes a line of each window of cards anew, one euro more, as a read of one transaction by its id does: its image stays.
+/// Writes a line of each window of cards anew, one euro more, as a read of one transaction by its id does two hours later: its
+/// image stays.
 const WRITTEN_SINCE: &str = "WITH one AS (SELECT DISTINCT ON (partition, occurred_at::date) t.* FROM fuel.sale t \
          WHERE source = 'alexela_card' ORDER BY partition, occurred_at::date, source_transaction_id, line_id), \
-     image AS (INSERT INTO fuel.transaction_version (source, account, source_transaction_id, line_id, version, operation, changed_columns, row_before) \
-         SELECT source, account, source_transaction_id, line_id, version, 'change', '{gross_amount}', to_jsonb(one) - 'absent_reads' - 'vehicle_key' FROM one) \
-     UPDATE fuel.transaction t SET gross_amount = t.gross_amount + 1, changed_at = now(), version = t.version + 1, seq = nextval('fuel.change_seq') FROM one \
+     image AS (INSERT INTO fuel.transaction_version (source, account, source_transaction_id, line_id, version, operation, changed_columns, row_before, replaced_at) \
+         SELECT source, account, source_transaction_id, line_id, version, 'change', '{gross_amount}', to_jsonb(one) - 'absent_reads' - 'vehicle_key', now() + interval '2 hours' FROM one) \
+     UPDATE fuel.transaction t SET gross_amount = t.gross_amount + 1, changed_at = now() + interval '2 hours', version = t.version + 1, seq = nextval('fuel.change_seq') FROM one \
      WHERE (t.source, t.account, t.source_transaction_id, t.line_id) = (one.source, one.account, one.source_transaction_id, one.line_id)";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -232,7 +233,7 @@ async fn what_sales_came_to_is_found_in_the_history_of_their_lines() {
             .unwrap();
     let mut snapshot = fleet.warehouse.snapshot(Duration::from_mins(1)).await.unwrap();
     let all = Window::new(fleet.start, fleet.clock.now()).unwrap();
-    let mut windows = 0;
+    let (mut windows, mut open) = (0, 0);
     for partition in partitions {
         let stream = StreamId::new(SourceKind::AlexelaCard, "fleet", Partition::contract(partition));
         let (ledger, _) = snapshot.ledger(&stream, all).await.unwrap();
@@ -243,12 +244,15 @@ async fn what_sales_came_to_is_found_in_the_history_of_their_lines() {
             windows += 1;
         }
         // Of what was being written when a window was read, nobody knows whether it was read before or after.
-        let soon: Vec<_> = read.iter().map(|(window, at)| (*window, *at + TimeDelta::minutes(5))).collect();
-        for (entry, then) in ledger.iter().zip(snapshot.sums_then(&stream, &soon).await.unwrap()) {
-            assert_eq!(then.is_open, entry.fetched > 0, "{entry:?}");
+        for minutes in [-5, 5] {
+            let beside: Vec<_> = read.iter().map(|(window, at)| (*window, *at + TimeDelta::minutes(minutes))).collect();
+            for (entry, then) in ledger.iter().zip(snapshot.sums_then(&stream, &beside).await.unwrap()) {
+                assert!(!then.is_open || entry.fetched > 0, "{minutes}: {entry:?}");
+                open += u64::from(then.is_open);
+            }
         }
     }
-    assert!(windows > 10, "{windows}");
+    assert!(windows > 10 && open > 10, "{windows} {open}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

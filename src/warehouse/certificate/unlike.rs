@@ -23,7 +23,8 @@ use crate::{
 pub struct Then {
     /// By the lines that have stood since and the images of the others.
     pub sums: Sums,
-    /// Whether a transaction that began before the read may have been committed after it: then nobody can say.
+    /// Whether another transaction that wrote to the window may have been under way at the same time as the read: then nobody
+    /// can say which of the two saw the other.
     pub is_open: bool,
 }
 

@@ -1,6 +1,7 @@
 -- What the sales of some windows of a stream came to when each was read ($4: their starts, $5: their ends, $6: when), by the lines
--- that have stood since and the images of the others; and whether a transaction that began shortly before ($7: since when)
--- may have been committed after. As fuel.transaction_as_of, with one look at the images for all of them.
+-- that have stood since and the images of the others; and whether a transaction may have been
+-- under way at the same time as that read ($7: one that began since then, or as shortly after it): then nobody can say which of the two
+-- saw the other. As fuel.transaction_as_of, with one look at the images for all of them.
 WITH asked AS (
     SELECT a.n, a.window_start, a.window_end, a.read_at, a.since
     FROM unnest($4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[])
@@ -20,9 +21,9 @@ WITH asked AS (
         AND i.changed_at <= a.read_at AND i.replaced_at > a.read_at
     ORDER BY a.n, i.source_transaction_id, i.line_id, i.version_id
 ), line AS (
-    SELECT n, changed_at, state, missing_since, product, currency, unit, quantity, net_amount, vat_amount, gross_amount FROM stood
+    SELECT n, state, missing_since, product, currency, unit, quantity, net_amount, vat_amount, gross_amount FROM stood
     UNION ALL
-    SELECT a.n, t.changed_at, t.state, t.missing_since, t.product, t.currency, t.unit, t.quantity, t.net_amount, t.vat_amount, t.gross_amount
+    SELECT a.n, t.state, t.missing_since, t.product, t.currency, t.unit, t.quantity, t.net_amount, t.vat_amount, t.gross_amount
     FROM asked a
     JOIN fuel.transaction t ON t.source = $1 AND t.account = $2 AND t.partition = $3
         AND t.occurred_at >= a.window_start AND t.occurred_at < a.window_end AND t.changed_at <= a.read_at
@@ -36,12 +37,14 @@ SELECT
     round(coalesce(g.quantity, 0), 4)::text, round(coalesce(g.net, 0), 4)::text,
     round(coalesce(g.vat, 0), 4)::text, round(coalesce(g.gross, 0), 4)::text,
     EXISTS (
-        SELECT FROM line l
-        WHERE l.n = a.n AND l.changed_at > a.since AND l.changed_at < a.read_at
+        SELECT FROM fuel.transaction t
+        WHERE t.source = $1 AND t.account = $2 AND t.partition = $3
+            AND t.occurred_at >= a.window_start AND t.occurred_at < a.window_end
+            AND t.changed_at > a.since AND t.changed_at < a.read_at + (a.read_at - a.since) AND t.changed_at <> a.read_at
     ) OR EXISTS (
         SELECT FROM image i
         WHERE i.occurred_at >= a.window_start AND i.occurred_at < a.window_end
-            AND i.replaced_at > a.since AND i.replaced_at < a.read_at
+            AND i.replaced_at > a.since AND i.replaced_at < a.read_at + (a.read_at - a.since) AND i.replaced_at <> a.read_at
     )
 FROM asked a
 LEFT JOIN (
