@@ -152,18 +152,32 @@ fn main() -> ExitCode {
     })
 }
 
+/// Small as they are, a few figures meet their bug by chance only: as many seeds are tried before it counts as not found.
+const SEEDS: u64 = 4;
+
 /// What every `cargo test` runs: each figure at its small size reaches its goal, and does not with its bug planted.
 async fn every_small(seed: u64) -> ExitCode {
     let (mut passed, mut failed) = (0, 0);
     for figure in FIGURES {
         let run = Run { size: figure.small, seed };
-        for planted in [false, true] {
-            if measure(figure, run, planted).await == planted {
-                failed += 1;
-                eprintln!("FAILED: {}{}", figure.name, if planted { " stays green with its bug planted" } else { "" });
-            } else {
-                passed += 1;
+        if measure(figure, run, false).await {
+            passed += 1;
+        } else {
+            failed += 1;
+            eprintln!("FAILED: {}", figure.name);
+        }
+        let mut is_found = false;
+        for seed in seed..seed + SEEDS {
+            is_found = !measure(figure, Run { seed, ..run }, true).await;
+            if is_found {
+                break;
             }
+        }
+        if is_found {
+            passed += 1;
+        } else {
+            failed += 1;
+            eprintln!("FAILED: {} stays green with its bug planted", figure.name);
         }
     }
     println!("{passed} passed, {failed} failed");
