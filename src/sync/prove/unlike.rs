@@ -94,6 +94,7 @@ impl There {
         }
         for rest in window.minus(pieces().map(|piece| piece.window)) {
             let lines = snapshot.lines(stream, rest, normalize, beyond).await?;
+            snapshot.hidden(stream, rest, beyond).await?;
             there.rows += lines.rows;
             there.sums += &lines.sums;
         }

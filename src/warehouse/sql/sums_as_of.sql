@@ -44,7 +44,10 @@ SELECT
     ) OR EXISTS (
         SELECT FROM image i
         WHERE i.occurred_at >= a.window_start AND i.occurred_at < a.window_end
-            AND i.replaced_at > a.since AND i.replaced_at < a.read_at + (a.read_at - a.since) AND i.replaced_at <> a.read_at
+            AND (
+                i.replaced_at > a.since AND i.replaced_at < a.read_at + (a.read_at - a.since) AND i.replaced_at <> a.read_at
+                OR i.changed_at > a.since AND i.changed_at < a.read_at + (a.read_at - a.since) AND i.changed_at <> a.read_at
+            )
     )
 FROM asked a
 LEFT JOIN (
