@@ -91,6 +91,17 @@ async fn a_sale_that_the_source_gives_to_neither_of_two_windows_is_named_and_rep
     assert_eq!(mended.tally.differing(), 0, "{mended:#?}");
 }
 
+/// Puts lines of `HecOne` into the table that no source has.
+async fn invent(fleet: &Fleet, at: &[DateTime<Utc>]) {
+    let invented = sqlx::query(
+        "INSERT INTO fuel.transaction (source, account, source_transaction_id, line_id, partition, kind, state, occurred_at, quality, content_hash) \
+         SELECT source, account, 'invented ' || at, '-', partition, kind, state, at, quality, content_hash \
+         FROM unnest($1::timestamptz[]) AS at, (SELECT * FROM fuel.transaction WHERE source = 'hecone' LIMIT 1) AS t",
+    );
+    let written = invented.bind(at).execute(&fleet.pool).await.unwrap().rows_affected();
+    assert_eq!(written, at.len() as u64);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn lines_invented_at_the_very_start_of_windows_are_named_and_a_repair_marks_them() {
     for start_exclusive in [false, true] {
@@ -105,15 +116,7 @@ async fn lines_invented_at_the_very_start_of_windows_are_named_and_a_repair_mark
         // At the very first instant that is verified, and at the start of a window amidst others; by day, for an answer
         // without any sale marks nothing.
         let at = [5, 10].map(|days| start() + TimeDelta::hours(24 * days + 12)).to_vec();
-        sqlx::query(
-            "INSERT INTO fuel.transaction (source, account, source_transaction_id, line_id, partition, kind, state, occurred_at, quality, content_hash) \
-             SELECT source, account, 'invented ' || at, '-', partition, kind, state, at, quality, content_hash \
-             FROM unnest($1::timestamptz[]) AS at, (SELECT * FROM fuel.transaction WHERE source = 'hecone' LIMIT 1) AS t",
-        )
-        .bind(&at)
-        .execute(&fleet.pool)
-        .await
-        .unwrap();
+        invent(&fleet, &at).await;
         let (from, to) = (at[0], start() + TimeDelta::days(60));
         let done = verified(&fleet, from, to, true).await;
         assert!(!done.count_differs(), "{done:#?}");
@@ -139,15 +142,7 @@ async fn a_repair_counts_the_absence_of_a_line_for_the_window_that_it_is_in_alon
     // Both windows differ, so that both are read: the earlier line lies in the second that is read with the later window, too.
     let noon = start() + TimeDelta::hours(24 * 10 + 12);
     let at = vec![noon - TimeDelta::milliseconds(500), noon + TimeDelta::hours(1)];
-    sqlx::query(
-        "INSERT INTO fuel.transaction (source, account, source_transaction_id, line_id, partition, kind, state, occurred_at, quality, content_hash) \
-         SELECT source, account, 'invented ' || at, '-', partition, kind, state, at, quality, content_hash \
-         FROM unnest($1::timestamptz[]) AS at, (SELECT * FROM fuel.transaction WHERE source = 'hecone' LIMIT 1) AS t",
-    )
-    .bind(&at)
-    .execute(&fleet.pool)
-    .await
-    .unwrap();
+    invent(&fleet, &at).await;
     assert_eq!(verified(&fleet, start(), start() + TimeDelta::days(60), true).await.tally.missing_at_source, 2);
     let absent: Vec<(i16, bool)> = sqlx::query_as(
         "SELECT absent_reads, missing_since IS NOT NULL FROM fuel.transaction WHERE source_transaction_id LIKE 'invented %'",
@@ -187,13 +182,8 @@ async fn an_unreadable_record_of_the_second_before_what_is_verified_makes_no_oth
 /// A second before six in the evening, where the next window begins.
 const BEFORE_SIX: Duration = Duration::from_secs(6 * 3_600 - 1);
 
-/// A line of that next window that no source has: a repair reads the window again, from a second before.
-async fn invent_at_seven(fleet: &Fleet) {
-    let invented = "INSERT INTO fuel.transaction (source, account, source_transaction_id, line_id, partition, kind, state, occurred_at, quality, content_hash) \
-         SELECT source, account, 'invented', '-', partition, kind, state, '2026-10-20 19:00+00', quality, content_hash \
-         FROM fuel.transaction WHERE source = 'hecone' LIMIT 1";
-    assert_eq!(sqlx::query(invented).execute(&fleet.pool).await.unwrap().rows_affected(), 1);
-}
+/// In the next window, which a repair reads again, from a second before.
+const AT_SEVEN: &str = "2026-10-20T19:00:00Z";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repair_leaves_an_unreadable_record_with_the_window_that_it_is_of() {
@@ -202,7 +192,7 @@ async fn a_repair_leaves_an_unreadable_record_with_the_window_that_it_is_of() {
          FROM fuel.quarantine WHERE source = 'hecone' AND record::text LIKE '%NOT-READABLE%'";
     let before: String = scalar(&fleet, met).await;
     assert!(before.starts_with("2026-10-20 12:00:00 1 "), "{before}");
-    invent_at_seven(&fleet).await;
+    invent(&fleet, &[AT_SEVEN.parse().unwrap()]).await;
     let done = verified(&fleet, at + TimeDelta::seconds(1), at + TimeDelta::hours(6), true).await;
     assert_eq!(done.repaired.unwrap().windows, 1, "{done:#?}");
     assert_eq!(done.repaired.unwrap().counts.quarantined, 1, "it came with the second before: {done:#?}");
@@ -228,7 +218,7 @@ async fn a_repair_reads_nothing_from_before_the_start_of_the_account() {
         let of_second =
             "DELETE FROM fuel.transaction WHERE source = 'hecone' AND occurred_at = '2026-10-20 17:59:59+00'";
         sqlx::query(of_second).execute(&fleet.pool).await.unwrap();
-        invent_at_seven(&fleet).await;
+        invent(&fleet, &[AT_SEVEN.parse().unwrap()]).await;
         let done = verified(&fleet, begin, begin + TimeDelta::hours(6), true).await;
         assert_eq!(done.repaired.unwrap().windows, 1, "{done:#?}");
         let there =
