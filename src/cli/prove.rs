@@ -112,6 +112,13 @@ pub fn text(certificate: &Certificate, took: Duration) -> String {
             certificate.without_ledger_sums
         ));
     }
+    if certificate.unsure_ledger_sums > 0 {
+        said.push(format!(
+            "{} window(s) came to other sums at their last read, and nobody can say what lines of theirs were then, that were being \
+             written at the same time or had been altered before they were written again: verify asks the source.",
+            certificate.unsure_ledger_sums
+        ));
+    }
     for stream in certificate.streams.iter().filter(|stream| !stream.has_rules) {
         said.push(format!(
             "{}: no account of the configuration reads it: its records were not normalized again",

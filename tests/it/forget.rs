@@ -43,12 +43,12 @@ fn call(fleet: &Fleet, privacy: &str, args: &[&str]) -> Fuelsync {
     Fuelsync::new(["forget", "--json"].iter().chain(args).copied()).config(&format!("{text}\n{privacy}"))
 }
 
-async fn forget(fleet: &Fleet, privacy: &str, args: &[&str]) -> Value {
+pub(crate) async fn forget(fleet: &Fleet, privacy: &str, args: &[&str]) -> Value {
     call(fleet, privacy, args).run().await.ended_with(0).json()
 }
 
 /// A full re-read of everything, every row compared.
-async fn read_again(fleet: &Fleet) -> Counts {
+pub(crate) async fn read_again(fleet: &Fleet) -> Counts {
     let again = Stretch { from: start(), to: None, again: true, workers: 2 };
     ends("a re-read", backfill::run(&fleet.process(), again, &CancellationToken::new())).await.totals().1
 }

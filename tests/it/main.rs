@@ -5,6 +5,8 @@
 mod support;
 
 #[cfg(test)]
+mod accounted;
+#[cfg(test)]
 mod changes;
 #[cfg(test)]
 mod commands;

@@ -3,6 +3,7 @@
 //!
 //! All of it is read from the tables as they are at one moment; no source is asked.
 
+mod accounts;
 mod pieces;
 mod report;
 mod unlike;
@@ -11,8 +12,11 @@ use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use self::pieces::{Cover, Standing};
 pub use self::report::{Certificate, Proved, ProvedWindow, SinceEarlier, State};
+use self::{
+    accounts::Accounts,
+    pieces::{Cover, Standing},
+};
 use crate::{
     config,
     domain::{Grid, Partition, Record, SourceKind, StreamId, Window},
@@ -134,16 +138,17 @@ impl Prove<'_> {
         }
         let reach = proved.iter().flat_map(|of| of.unlike.iter().map(|unlike| unlike.entry.window));
         let hull = reach.fold(stretch, |hull, window| hull.hull(&window));
-        let mut accounts: Vec<_> = proved.iter().map(|of| (of.stream.source, of.stream.account.clone())).collect();
-        accounts.dedup();
-        for (source, account) in accounts {
+        let mut names: Vec<_> = proved.iter().map(|of| (of.stream.source, of.stream.account.clone())).collect();
+        names.dedup();
+        for (source, account) in names {
             let whole = StreamId::new(source, account, Partition::whole());
             let normalizer = (self.normalizer)(&whole);
             let normalize = |stream: &StreamId, text: &str| self.normalized(normalizer.as_ref(), stream, text);
             snapshot.deleted(&whole, (stretch, hull), &normalize, &mut findings, &mut beyond).await?;
         }
+        let mut accounts = Accounts::of(&findings, &beyond);
         for of in &mut proved {
-            of.settle(&mut findings, &beyond);
+            of.settle(&mut findings, &mut accounts);
         }
         let digests: Vec<Digest> = proved.iter().flat_map(Proved::digests).collect();
         let root = digest::root(stretch, digests);

@@ -78,6 +78,9 @@ pub struct ProvedWindow {
     /// Whether it was read and the ledger does not have what its sales came to then: without the digest it cannot show either
     /// that a sale went.
     pub without_ledger_sums: bool,
+    /// Whether the ledger's sums differ from what the table had when it was read, and lines of which nobody can say what they
+    /// were then may be why: no finding.
+    pub unsure_ledger_sums: bool,
     /// What the table has of it.
     #[serde(flatten)]
     pub lines: Lines,
@@ -124,6 +127,7 @@ impl ProvedWindow {
             quarantined,
             without_ledger_digest,
             without_ledger_sums,
+            unsure_ledger_sums: false,
             lines,
         }
     }
@@ -249,6 +253,8 @@ pub struct Certificate {
     pub without_ledger_digest: u64,
     /// Windows that were read and of which the ledger has no sums.
     pub without_ledger_sums: u64,
+    /// Windows whose sums in the ledger differ, and lines of which nobody can say what they were then may be why.
+    pub unsure_ledger_sums: u64,
     /// Over all windows.
     #[serde(serialize_with = "in_hex")]
     pub root: Digest,
@@ -292,13 +298,14 @@ impl Certificate {
         unknown_sources: Vec<String>,
     ) -> Self {
         let (mut states, mut sums, mut rows) = (BTreeMap::new(), Sums::default(), 0);
-        let (mut without_ledger_digest, mut without_ledger_sums) = (0, 0);
+        let (mut without_ledger_digest, mut without_ledger_sums, mut unsure_ledger_sums) = (0, 0, 0);
         for window in streams.iter().flat_map(|stream| &stream.windows) {
             *states.entry(window.state).or_default() += 1;
             sums += &window.lines.sums;
             rows += window.lines.rows;
             without_ledger_digest += u64::from(window.without_ledger_digest);
             without_ledger_sums += u64::from(window.without_ledger_sums);
+            unsure_ledger_sums += u64::from(window.unsure_ledger_sums);
         }
         let cut_short = streams.iter().filter(|stream| stream.is_cut_short()).count() as u64;
         let complete = findings.count == 0
@@ -314,6 +321,7 @@ impl Certificate {
             cut_short,
             without_ledger_digest,
             without_ledger_sums,
+            unsure_ledger_sums,
             root,
             rows,
             states,

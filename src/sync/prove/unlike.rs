@@ -5,12 +5,15 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 
-use super::{Proved, ProvedWindow};
+use super::{
+    Proved, ProvedWindow,
+    accounts::{Accounts, Named, Settled},
+};
 use crate::{
     domain::{StreamId, Window},
     warehouse::{
         WarehouseError,
-        certificate::{Finding, Findings, LedgerSums, LedgerWindow, Normalize, Snapshot, What},
+        certificate::{Finding, Findings, LedgerSums, LedgerWindow, Normalize, Snapshot, Then, What},
         sums::{Sum, Sums},
     },
 };
@@ -31,7 +34,7 @@ pub(super) struct Unlike {
     /// How many lines it has, where they are not those whose digest the ledger holds.
     lines: Option<u64>,
     /// What the sales that it had when it was read come to, where that is not what the ledger says.
-    sums: Option<Sums>,
+    sums: Option<Then>,
 }
 
 /// The windows of the ledger that the table has otherwise. `proved`: what was read of the stream, in order of time. What is
@@ -66,9 +69,9 @@ pub(super) async fn of_ledger(
         let is_unlike = match &unlike[number].entry.sums {
             LedgerSums::Unknown => false,
             LedgerSums::Unreadable => true,
-            LedgerSums::Known(sums) => *sums != then.sums && !then.is_open,
+            LedgerSums::Known(sums) => *sums != then.sums,
         };
-        unlike[number].sums = is_unlike.then_some(then.sums);
+        unlike[number].sums = is_unlike.then_some(then);
     }
     unlike.retain(|unlike| unlike.lines.is_some() || unlike.sums.is_some());
     Ok(unlike)
@@ -102,65 +105,25 @@ impl There {
     }
 }
 
-/// How many lines that were named lie in a window, by what was done to them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Named {
-    deleted: u64,
-    invented: u64,
-    hidden: u64,
-    altered: u64,
-    /// Of those altered, the ones that may have become sales by it, or ceased to be.
-    turned: u64,
-    /// Of all of them, those that can make other sums.
-    in_sums: u64,
-}
-
-/// Columns that sums are made of, beside those that make a line a sale.
-const IN_SUMS: [&str; 7] = ["product", "currency", "unit", "quantity", "net_amount", "vat_amount", "gross_amount"];
-/// Columns by which a line is a sale of the window.
-const A_SALE: [&str; 3] = ["state", "occurred_at", "partition"];
-
-impl Named {
-    fn add(&mut self, finding: &Finding) {
-        let touches = |names: &[&str]| finding.columns.is_empty() || finding.columns.iter().any(|c| names.contains(c));
-        let turned = touches(&A_SALE);
-        let (count, in_sums) = match finding.what {
-            What::Deleted => (&mut self.deleted, true),
-            What::Invented => (&mut self.invented, true),
-            What::Altered if finding.columns == ["missing_since"] => (&mut self.hidden, true),
-            What::Altered => {
-                self.turned += u64::from(turned);
-                (&mut self.altered, turned || touches(&IN_SUMS))
-            }
-            What::Unexplained => return,
-        };
-        *count += 1;
-        self.in_sums += u64::from(in_sums);
-    }
-
-    /// Whether they make of so many lines that there were the `now` that there are.
-    const fn account_for_lines(&self, then: u64, now: u64) -> bool {
-        let gone = self.deleted + self.hidden;
-        now + gone == then + self.invented && gone + self.invented + self.altered > 0
-    }
-
-    /// Whether they can make the sums of so many sales those of the `now` that there are.
-    const fn account_for_sums(&self, then: u64, now: u64) -> bool {
-        let most_gone = self.deleted + self.hidden + self.turned;
-        self.in_sums > 0 && now + most_gone >= then && now <= then + self.invented + self.turned
-    }
-}
-
 impl Unlike {
-    fn is_accounted_for(&self, named: Named) -> bool {
+    fn settled(&self, named: Named) -> Settled {
         let lines = self
             .lines
             .is_none_or(|now| self.entry.held.as_ref().is_some_and(|(held, _)| named.account_for_lines(*held, now)));
-        let sums = self.sums.as_ref().is_none_or(|now| match &self.entry.sums {
-            LedgerSums::Known(then) => named.account_for_sums(then.rows(), now.rows()),
-            LedgerSums::Unknown | LedgerSums::Unreadable => false,
-        });
-        lines && sums
+        let sums = |unsure: bool| match (&self.sums, &self.entry.sums) {
+            (None, _) => true,
+            (Some(now), LedgerSums::Known(then)) => {
+                named.account_for_sums(then.rows(), now.sums.rows(), if unsure { now.unsure } else { 0 })
+            }
+            (Some(_), LedgerSums::Unknown | LedgerSums::Unreadable) => false,
+        };
+        if lines && sums(false) {
+            Settled::Explained
+        } else if lines && sums(true) {
+            Settled::Unsure
+        } else {
+            Settled::Unexplained
+        }
     }
 
     /// What the ledger says, and what is there, in words.
@@ -174,7 +137,7 @@ impl Unlike {
             None => format!("the sales of the window {window} came to other sums at its last read"),
         };
         match (&self.entry.sums, &self.sums) {
-            (LedgerSums::Known(then), Some(now)) => {
+            (LedgerSums::Known(then), Some(Then { sums: now, .. })) => {
                 for (of, then, now) in then.differing(now) {
                     let name = |name: &Option<String>| name.clone().unwrap_or_else(|| "-".to_owned());
                     let of = format!("{} {} {}", name(&of.product), name(&of.currency), name(&of.unit));
@@ -184,7 +147,10 @@ impl Unlike {
             (_, Some(_)) => words.push_str("; what the ledger keeps of them now is no list of sums"),
             (_, None) => {}
         }
-        words.push_str("; and nothing says that one was written or went since");
+        words.push_str(match self.lines {
+            Some(_) => "; and nothing says that one was written or went since",
+            None => "; and neither lines named here nor what was written since make the difference",
+        });
         words
     }
 }
@@ -211,27 +177,36 @@ fn unexplained(stream: &StreamId, at: DateTime<Utc>, why: String) -> Finding {
         source_transaction_id: None,
         line_id: None,
         occurred_at: Some(at),
+        was_at: None,
         columns: Vec::new(),
         why,
     }
 }
 
 impl Proved {
-    /// Says of windows that hold other lines than the ledger or the earlier certificate, unless the lines that were named,
-    /// here or `beyond` the stretch, account for it.
-    pub(super) fn settle(&mut self, findings: &mut Findings, beyond: &Findings) {
+    /// Says of windows that hold other lines than the ledger or the earlier certificate, unless the lines that were named
+    /// account for it; counts those of which nobody can say.
+    pub(super) fn settle(&mut self, findings: &mut Findings, accounts: &mut Accounts) {
+        let mut said = Vec::new();
         for unlike in std::mem::take(&mut self.unlike) {
             let window = unlike.entry.window;
-            let mut named = Named::default();
-            let all = findings.named.iter().chain(&beyond.named);
-            all.filter(|finding| self.is_in(finding, window)).for_each(|finding| named.add(finding));
-            if !unlike.is_accounted_for(named) {
-                findings.add(unexplained(&self.stream, window.start(), unlike.words()));
+            match accounts.settle(&self.stream, window, |named| unlike.settled(named)) {
+                Settled::Explained => {}
+                Settled::Unsure => {
+                    let pieces = self.windows.iter_mut().filter(|piece| window.intersect(&piece.window).is_some());
+                    pieces.for_each(|piece| piece.unsure_ledger_sums = true);
+                }
+                Settled::Unexplained => {
+                    findings.add(unexplained(&self.stream, window.start(), unlike.words()));
+                    said.push(window);
+                }
             }
         }
         let Some(since) = &self.since else { return };
+        let by_any = |named: Named| if named.are_any() { Settled::Explained } else { Settled::Unexplained };
         for window in &since.unlike {
-            let named = findings.named.iter().any(|finding| self.is_in(finding, *window));
+            let named = said.iter().any(|other| other.intersect(window).is_some())
+                || accounts.settle(&self.stream, *window, by_any) == Settled::Explained;
             let changed = since.since.changes.iter().any(|change| window.contains(change.occurred_at));
             if !named && !changed && since.since.count() == since.since.changes.len() as u64 {
                 let why = format!(
@@ -242,13 +217,5 @@ impl Proved {
                 findings.add(unexplained(&self.stream, window.start(), why));
             }
         }
-    }
-
-    /// Whether a finding is of this stream, as far as is known, and lies in a window.
-    fn is_in(&self, finding: &Finding, window: Window) -> bool {
-        finding.source == self.stream.source.as_str()
-            && finding.account == self.stream.account
-            && finding.partition.as_deref().is_none_or(|partition| partition == self.stream.partition.as_str())
-            && finding.occurred_at.is_some_and(|at| window.contains(at))
     }
 }

@@ -65,6 +65,8 @@ pub(super) struct Verdict {
     pub(super) what: What,
     pub(super) line_id: String,
     pub(super) occurred_at: Option<chrono::DateTime<chrono::Utc>>,
+    /// When the sale took place by its record, where that is another time.
+    pub(super) was_at: Option<chrono::DateTime<chrono::Utc>>,
     pub(super) columns: Vec<&'static str>,
     pub(super) why: &'static str,
 }
@@ -90,7 +92,7 @@ impl Line {
 
 fn verdict(what: What, line: &[u8], columns: Vec<&'static str>, why: &'static str) -> Verdict {
     let line_id = copy::line_id(line).to_owned();
-    Verdict { what, line_id, occurred_at: fields::time(line, OCCURRED_AT), columns, why }
+    Verdict { what, line_id, occurred_at: fields::time(line, OCCURRED_AT), was_at: None, columns, why }
 }
 
 /// Looks at the lines of one record. `record`: what its text comes to today; none when no rules are at hand for it.
@@ -142,7 +144,9 @@ pub(super) fn audit(kind: SourceKind, group: &Group, record: Option<&Record>) ->
             "it is not what was written; the columns are those that today's rules make of its record"
         };
         same_rules |= copy::content_hash(&then, raw)[..] == *line.stored;
-        audited.verdicts.push(verdict(What::Altered, &line.fields, columns, why));
+        let said = verdict(What::Altered, &line.fields, columns, why);
+        let was_at = fields::time(&then, OCCURRED_AT).filter(|was_at| said.occurred_at != Some(*was_at));
+        audited.verdicts.push(Verdict { was_at, ..said });
     }
     for line in nowhere {
         if line.is_itself() && !same_rules {

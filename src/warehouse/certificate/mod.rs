@@ -154,7 +154,7 @@ pub struct Finding {
     pub source: String,
     /// Account.
     pub account: String,
-    /// Contract, or `-`; none of a line that is gone, whose stream its record does not tell.
+    /// Contract, or `-`; none of a card sale that is gone, whose contract its record does not tell.
     pub partition: Option<String>,
     /// The source's id of the transaction; none of a window.
     pub source_transaction_id: Option<String>,
@@ -162,6 +162,9 @@ pub struct Finding {
     pub line_id: Option<String>,
     /// When the sale took place; of a window, its start.
     pub occurred_at: Option<DateTime<Utc>>,
+    /// When it took place by its record, where the line has another time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub was_at: Option<DateTime<Utc>>,
     /// Columns that were altered, where they can be told.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<&'static str>,

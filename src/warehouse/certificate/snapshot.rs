@@ -38,7 +38,9 @@ impl Warehouse {
         let through_seq = self.safe_seq().await?;
         within((limit, SETTING), async {
             let mut tx = self.begin(limit).await?;
-            tx.execute(sqlx::raw_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")).await?;
+            // Compiling a statement takes longer than what is asked of a window.
+            let set = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL jit = off";
+            tx.execute(sqlx::raw_sql(set)).await?;
             let at = statement::query_scalar("SELECT now()").fetch_one(&mut *tx).await?;
             Ok(Snapshot { tx, limit, at, through_seq })
         })
@@ -242,6 +244,7 @@ impl Snapshot {
                     source_transaction_id: Some(row.try_get(0)?),
                     line_id: Some(row.try_get(1)?),
                     occurred_at: Some(row.try_get(2)?),
+                    was_at: None,
                     columns: vec!["missing_since"],
                     why: "it is marked missing, and no read has marked it".to_owned(),
                 });
@@ -264,6 +267,8 @@ impl Snapshot {
         let (limit, tx) = (self.limit, &mut self.tx);
         within((limit, SETTING), async {
             let is_set = account.source.record_is_whole_transaction();
+            // Of what is read contract by contract the record does not say which it is of.
+            let partition = (account.source != SourceKind::AlexelaCard).then(|| account.partition.as_str().to_owned());
             let mut rows = statement::query(include_str!("../sql/records_alone.sql"))
                 .bind(account.source.as_str())
                 .bind(&account.account)
@@ -284,10 +289,11 @@ impl Snapshot {
                         what: What::Deleted,
                         source: account.source.as_str().to_owned(),
                         account: account.account.clone(),
-                        partition: is_set.then(|| account.partition.as_str().to_owned()),
+                        partition: partition.clone(),
                         source_transaction_id: Some(id.to_owned()),
                         line_id: Some(if is_set { line.line_id } else { line_id.to_owned() }),
                         occurred_at: Some(line.occurred_at),
+                        was_at: None,
                         columns: Vec::new(),
                         why: "its record is there, and no line of it".to_owned(),
                     });
@@ -327,6 +333,7 @@ fn look(stream: &StreamId, group: &Group, normalize: &Normalize<'_>, findings: &
             source_transaction_id: Some(group.id.clone()),
             line_id: Some(verdict.line_id),
             occurred_at: verdict.occurred_at,
+            was_at: verdict.was_at,
             columns: verdict.columns,
             why: verdict.why.to_owned(),
         });

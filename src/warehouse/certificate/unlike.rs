@@ -23,9 +23,10 @@ use crate::{
 pub struct Then {
     /// By the lines that have stood since and the images of the others.
     pub sums: Sums,
-    /// Whether another transaction that wrote to the window may have been under way at the same time as the read: then nobody
-    /// can say which of the two saw the other.
-    pub is_open: bool,
+    /// Of how many lines nobody can say what they were: a transaction that wrote them may have been under way at the same time
+    /// as the read, and which of the two saw the other is not known; or they had been altered by hand when a remap or a repair
+    /// wrote them again.
+    pub unsure: u64,
 }
 
 impl Snapshot {
@@ -108,7 +109,7 @@ impl Snapshot {
             while let Some(row) = rows.try_next().await? {
                 let number = usize::try_from(row.try_get::<i64, _>(0)? - 1).unwrap_or(usize::MAX);
                 let Some(then) = then.get_mut(number) else { continue };
-                then.is_open = row.try_get(9)?;
+                then.unsure = row.try_get::<i64, _>(9)?.unsigned_abs();
                 let Some(lines) = row.try_get::<Option<i64>, _>(4)? else { continue };
                 let total = |at| -> Result<_, WarehouseError> {
                     row.try_get::<&str, _>(at)?.parse().map_err(WarehouseError::Counts)
