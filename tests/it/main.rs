@@ -7,6 +7,8 @@ mod support;
 #[cfg(test)]
 mod accounted;
 #[cfg(test)]
+mod alike;
+#[cfg(test)]
 mod changes;
 #[cfg(test)]
 mod commands;

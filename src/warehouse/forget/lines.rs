@@ -106,6 +106,8 @@ fn forgotten(stored: &Stored, (as_it_is, forgetting): &(Normalizer, Normalizer),
     let whole = stored.stream.source.record_is_whole_transaction();
     let mut remade = Remade { stream: stored.stream.clone(), id: stored.id.clone(), records: Vec::new() };
     let (mut lines, mut records) = (0, 0);
+    // Which of several lines alike the source no longer has is told by their numbers alone: they keep them.
+    let keep_numbers = stored.lines.iter().any(|line| line.is_missing);
     for record in &stored.records {
         let normalized = |by: &Normalizer| by.record(&stored.stream, DateTime::<Utc>::UNIX_EPOCH, &record.raw);
         let (was, is) = (normalized(as_it_is), normalized(forgetting));
@@ -122,9 +124,12 @@ fn forgotten(stored: &Stored, (as_it_is, forgetting): &(Normalizer, Normalizer),
             }
             forget_columns(&mut line, persons);
             lines += u64::from(line != before.line);
-            let mut new = Line { line_id: base, ..line.clone() };
-            if !whole {
-                new.quality.remove(&Flag::IdenticalLines);
+            let mut new = line.clone();
+            if !keep_numbers {
+                new.line_id = base;
+                if !whole {
+                    new.quality.remove(&Flag::IdenticalLines);
+                }
             }
             fresh.push(new);
             kept.push(line);
@@ -183,6 +188,11 @@ async fn write(tx: &mut Tx, changed: &[Changed], heeded: i64) -> Result<Touched,
     let keys =
         kept().flat_map(|(id, record)| record.kept.iter().map(|line| (id.clone(), line.line_id.clone()))).collect();
     let altered = marks::altered(tx, stream, &keys).await?;
+    statement::query(include_str!("../sql/unknow_sums.sql"))
+        .bind(stream.source.as_str())
+        .bind(&stream.account)
+        .execute(&mut **tx)
+        .await?;
     let lines = statement::query(include_str!("../sql/forget_lines.sql"))
         .bind(stream.source.as_str())
         .bind(&stream.account)
