@@ -58,6 +58,7 @@ impl State {
 }
 
 /// A window, cut to the stretch.
+#[expect(clippy::struct_excessive_bools, reason = "facts of a window, each its own")]
 #[derive(Debug, Clone, Serialize)]
 pub struct ProvedWindow {
     /// Which.
