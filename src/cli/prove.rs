@@ -114,8 +114,8 @@ pub fn text(certificate: &Certificate, took: Duration) -> String {
     }
     if certificate.unsure_ledger_sums > 0 {
         said.push(format!(
-            "{} window(s) came to other sums at their last read, and nobody can say what lines of theirs were then, that were being \
-             written at the same time or had been altered before they were written again: verify asks the source.",
+            "{} window(s): the ledger has other sums. It may be due to lines that were being written while the window was read, or that \
+             were altered by hand and have been written again since; only verify, which asks the source, can tell.",
             certificate.unsure_ledger_sums
         ));
     }

@@ -1,7 +1,12 @@
 //! What accounts for a window that came to other sums when it was read: lines that `prove` names, lines of which nobody can say
 //! what they were then, and nothing else.
 
-use fuelsync::warehouse::certificate::{Finding, What};
+use std::time::Duration;
+
+use fuelsync::{
+    cli,
+    warehouse::certificate::{Finding, What},
+};
 
 use crate::{
     prove::{CARDS, WEEK, count, proved_of, run},
@@ -42,6 +47,9 @@ async fn forget_certificates(fleet: &Fleet) {
 async fn found(fleet: &Fleet) -> (Vec<Finding>, u64) {
     let certificate = proved_of(fleet, WEEK, &CARDS).await;
     assert_eq!(certificate.found, certificate.named().len() as u64);
+    let text = cli::prove::text(&certificate, Duration::ZERO);
+    let said = format!("{} window(s): the ledger has other sums.", certificate.unsure_ledger_sums);
+    assert_eq!(text.contains(&said), certificate.unsure_ledger_sums > 0, "{text}");
     forget_certificates(fleet).await;
     (certificate.named().to_vec(), certificate.unsure_ledger_sums)
 }
