@@ -68,6 +68,7 @@ pub(super) const STATE: usize = 3;
 pub(super) const OCCURRED_AT: usize = 5;
 pub(super) const STATUS_AT: usize = 7;
 pub(super) const INVOICED_AT: usize = 8;
+pub(super) const CONTRACT_NO: usize = 9;
 pub(super) const PRODUCT: usize = 29;
 pub(super) const QUANTITY: usize = 30;
 pub(super) const UNIT: usize = 31;

@@ -177,6 +177,19 @@ async fn a_line_whose_time_was_altered_by_hand_is_one_finding() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_was_put_under_another_contract_by_hand_is_one_finding() {
+    let fleet = read_long_ago().await;
+    let moved = "UPDATE fuel.transaction SET partition = '22310' WHERE (source, source_transaction_id, line_id) = (\
+         SELECT source, source_transaction_id, line_id FROM fuel.sale WHERE source = 'alexela_card' AND partition = '22297' \
+         AND occurred_at >= '2026-09-26' AND occurred_at < '2026-09-27' ORDER BY gross_amount DESC LIMIT 1)";
+    assert_eq!(run(&fleet, moved).await, 1);
+    let (named, unsure) = found(&fleet).await;
+    assert_eq!((named.len(), unsure), (1, 0), "{named:#?}");
+    assert_eq!((named[0].partition.as_deref(), named[0].was_of.as_deref()), (Some("22310"), Some("22297")));
+    assert_eq!((named[0].what, named[0].columns.as_slice()), (What::Altered, &["partition"][..]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_line_of_one_contract_does_not_account_for_what_went_from_another() {
     let fleet = read_long_ago().await;
     // The first sale of each of two contracts, on the same day.

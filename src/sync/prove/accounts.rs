@@ -3,6 +3,8 @@
 //! It goes by numbers: so many lines went, so many came, so many may be sales or not. Lines that cannot have made the difference
 //! do not account for it, and so hide no other.
 
+use chrono::{DateTime, Utc};
+
 use crate::{
     domain::{StreamId, Window},
     warehouse::certificate::{Finding, Findings, What},
@@ -23,23 +25,21 @@ pub(super) struct Named {
     in_sums: u64,
 }
 
-/// Columns that sums are made of, beside those that make a line a sale of the window.
+/// Columns that sums are made of, beside those that make a line a sale of a window of a stream.
 const IN_SUMS: [&str; 7] = ["product", "currency", "unit", "quantity", "net_amount", "vat_amount", "gross_amount"];
-/// Columns by which a line is a sale of its stream.
-const A_SALE: [&str; 2] = ["state", "partition"];
 
 impl Named {
-    /// One more, in a window.
-    fn with(mut self, finding: &Finding, window: Window) -> Self {
+    /// One more, of a window of a stream.
+    fn with(mut self, finding: &Finding, (stream, window): (&StreamId, Window)) -> Self {
         let touches = |names: &[&str]| finding.columns.is_empty() || finding.columns.iter().any(|c| names.contains(c));
         let (count, in_sums) = match finding.what {
             What::Deleted => (&mut self.deleted, true),
             What::Invented => (&mut self.invented, true),
             What::Altered if finding.columns == ["missing_since"] => (&mut self.hidden, true),
             What::Altered => {
-                let lies = |at: Option<_>| at.is_some_and(|at| window.contains(at));
-                let moved = finding.was_at.is_some() && lies(finding.occurred_at) != lies(finding.was_at);
-                let turned = moved || touches(&A_SALE);
+                let [is, was] = places(finding).map(|place| lies(place, stream, window));
+                let moved = is != was;
+                let turned = moved || touches(&["state"]);
                 self.moved += u64::from(moved);
                 self.turned += u64::from(turned);
                 (&mut self.altered, turned || touches(&IN_SUMS))
@@ -104,13 +104,14 @@ impl Accounts {
         let is_free = |at: usize| self.spent[at].as_ref().is_none_or(|of| of == stream);
         let here = (0..self.named.len()).filter(|at| is_free(*at) && is_of(&self.named[*at], stream, window));
         let (placed, unplaced): (Vec<_>, Vec<_>) = here.partition(|at| self.named[*at].partition.is_some());
-        let mut named = placed.into_iter().fold(Named::default(), |named, at| named.with(&self.named[at], window));
+        let mut named =
+            placed.into_iter().fold(Named::default(), |named, at| named.with(&self.named[at], (stream, window)));
         let mut settled = by(named);
         for (number, at) in unplaced.iter().enumerate() {
             if settled == Settled::Explained {
                 break;
             }
-            named = named.with(&self.named[*at], window);
+            named = named.with(&self.named[*at], (stream, window));
             settled = settled.min(by(named));
             if settled == Settled::Explained {
                 unplaced[..=number].iter().for_each(|at| self.spent[*at] = Some(stream.clone()));
@@ -120,18 +121,26 @@ impl Accounts {
     }
 }
 
-/// Whether a finding is of a stream, as far as is known, and lies in a window, or does by its record.
+/// Where and when a line's sale took place, as it stands and as it was written.
+fn places(finding: &Finding) -> [(Option<&str>, Option<DateTime<Utc>>); 2] {
+    let (of, at) = (finding.partition.as_deref(), finding.occurred_at);
+    [(of, at), (finding.was_of.as_deref().or(of), finding.was_at.or(at))]
+}
+
+/// Whether a place is in a window of a stream, as far as is known.
+fn lies((of, at): (Option<&str>, Option<DateTime<Utc>>), stream: &StreamId, window: Window) -> bool {
+    of.is_none_or(|of| of == stream.partition.as_str()) && at.is_some_and(|at| window.contains(at))
+}
+
+/// Whether a finding is of a window of a stream, as far as is known, or is by what was written.
 fn is_of(finding: &Finding, stream: &StreamId, window: Window) -> bool {
     finding.source == stream.source.as_str()
         && finding.account == stream.account
-        && finding.partition.as_deref().is_none_or(|partition| partition == stream.partition.as_str())
-        && [finding.occurred_at, finding.was_at].into_iter().flatten().any(|at| window.contains(at))
+        && places(finding).into_iter().any(|place| lies(place, stream, window))
 }
 
 #[cfg(test)]
 mod tests {
-    use chrono::{DateTime, Utc};
-
     use super::*;
     use crate::domain::{Partition, SourceKind};
 
@@ -157,6 +166,7 @@ mod tests {
             line_id: Some("d".into()),
             occurred_at: Some(day(4)),
             was_at: None,
+            was_of: None,
             columns: columns.to_vec(),
             why: String::new(),
         }
@@ -164,7 +174,7 @@ mod tests {
 
     /// What some findings come to in the window.
     fn named(findings: &[Finding]) -> Named {
-        findings.iter().fold(Named::default(), |named, finding| named.with(finding, window()))
+        findings.iter().fold(Named::default(), |named, finding| named.with(finding, (&stream("one"), window())))
     }
 
     #[test]
@@ -211,6 +221,14 @@ mod tests {
         let within = named(&[moved(3, 4)]);
         assert!(!within.account_for_lines(9, 8) && !within.account_for_sums(9, 8, 0));
         assert!(!is_of(&moved(19, 20), &stream("one"), window()));
+        // The same of contracts.
+        let moved = Finding { was_of: Some("two".into()), ..finding(What::Altered, &["partition"]) };
+        for (contract, then, now) in [("one", 9, 10), ("two", 9, 8)] {
+            assert!(is_of(&moved, &stream(contract), window()));
+            let named = Named::default().with(&moved, (&stream(contract), window()));
+            assert!(named.account_for_lines(then, now) && named.account_for_sums(then, now, 0));
+        }
+        assert!(!is_of(&moved, &stream("three"), window()));
     }
 
     #[test]

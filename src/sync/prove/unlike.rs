@@ -178,6 +178,7 @@ fn unexplained(stream: &StreamId, at: DateTime<Utc>, why: String) -> Finding {
         line_id: None,
         occurred_at: Some(at),
         was_at: None,
+        was_of: None,
         columns: Vec::new(),
         why,
     }

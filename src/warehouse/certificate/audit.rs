@@ -10,7 +10,7 @@ use crate::{
     domain::{Outcome, Record, SourceKind},
     warehouse::{
         copy::{self, ContentHash},
-        fields::{self, OCCURRED_AT},
+        fields::{self, CONTRACT_NO, OCCURRED_AT},
     },
 };
 
@@ -67,6 +67,8 @@ pub(super) struct Verdict {
     pub(super) occurred_at: Option<chrono::DateTime<chrono::Utc>>,
     /// When the sale took place by its record, where that is another time.
     pub(super) was_at: Option<chrono::DateTime<chrono::Utc>>,
+    /// The contract that it was written for, where it stands under another one.
+    pub(super) was_of: Option<String>,
     pub(super) columns: Vec<&'static str>,
     pub(super) why: &'static str,
 }
@@ -92,7 +94,7 @@ impl Line {
 
 fn verdict(what: What, line: &[u8], columns: Vec<&'static str>, why: &'static str) -> Verdict {
     let line_id = copy::line_id(line).to_owned();
-    Verdict { what, line_id, occurred_at: fields::time(line, OCCURRED_AT), was_at: None, columns, why }
+    Verdict { what, line_id, occurred_at: fields::time(line, OCCURRED_AT), was_at: None, was_of: None, columns, why }
 }
 
 /// Looks at the lines of one record. `record`: what its text comes to today; none when no rules are at hand for it.
@@ -132,6 +134,12 @@ pub(super) fn audit(kind: SourceKind, group: &Group, record: Option<&Record>) ->
         if line.is_itself() {
             let same = *then == *line.fields;
             same_rules |= same;
+            if let Some(was_of) = other_contract(kind, &line.fields, &then) {
+                let why = "it stands under another contract than it was written for";
+                let said = verdict(What::Altered, &line.fields, vec!["partition"], why);
+                audited.verdicts.push(Verdict { was_of: Some(was_of), ..said });
+                continue;
+            }
             audited.other_rules += u64::from(!same);
             continue;
         }
@@ -162,6 +170,13 @@ pub(super) fn audit(kind: SourceKind, group: &Group, record: Option<&Record>) ->
         audited.verdicts.extend(gone.map(|((_, line), _)| verdict(What::Deleted, line, Vec::new(), why)));
     }
     audited
+}
+
+/// The contract that a line says it is of, where that is not the one under which it stands: it does not come from the record
+/// but from who was asked for it, and the line's digest covers the one and not the other.
+fn other_contract(kind: SourceKind, line: &[u8], then: &[u8]) -> Option<String> {
+    let [of, stands] = [line, then].map(|fields| fields::text(fields, CONTRACT_NO));
+    of.filter(|of| kind == SourceKind::AlexelaCard && stands.is_some_and(|stands| stands != *of)).map(str::to_owned)
 }
 
 /// The text is that of another transaction: it was put under this one's key by hand.
@@ -278,6 +293,19 @@ mod tests {
             ..record
         };
         assert_eq!(audit(SourceKind::HecOne, &written, Some(&rejected)).other_rules, 1);
+    }
+
+    #[test]
+    fn a_line_under_another_contract_than_it_was_written_for_is_altered() {
+        let of = |contract: &str| Made { contract_no: Some(contract.into()), ..made("d", "5") };
+        let moved = group(vec![written(&of("one"))]);
+        let record = |contract| record(vec![of(contract)]);
+        let said = |kind, contract| audit(kind, &moved, Some(&record(contract)));
+        assert_eq!(said(SourceKind::AlexelaCard, "one"), Audited::default());
+        let verdicts = said(SourceKind::AlexelaCard, "two").verdicts;
+        let [verdict] = verdicts.as_slice() else { panic!("{verdicts:?}") };
+        assert_eq!((verdict.columns.as_slice(), verdict.was_of.as_deref()), (&["partition"][..], Some("one")));
+        assert_eq!(said(SourceKind::AlexelaBonus, "two").other_rules, 1, "of others the record may say it");
     }
 
     #[test]

@@ -165,6 +165,9 @@ pub struct Finding {
     /// When it took place by its record, where the line has another time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub was_at: Option<DateTime<Utc>>,
+    /// The contract that it was written for, where the line stands under another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub was_of: Option<String>,
     /// Columns that were altered, where they can be told.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<&'static str>,

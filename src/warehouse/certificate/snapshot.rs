@@ -245,6 +245,7 @@ impl Snapshot {
                     line_id: Some(row.try_get(1)?),
                     occurred_at: Some(row.try_get(2)?),
                     was_at: None,
+                    was_of: None,
                     columns: vec!["missing_since"],
                     why: "it is marked missing, and no read has marked it".to_owned(),
                 });
@@ -294,6 +295,7 @@ impl Snapshot {
                         line_id: Some(if is_set { line.line_id } else { line_id.to_owned() }),
                         occurred_at: Some(line.occurred_at),
                         was_at: None,
+                        was_of: None,
                         columns: Vec::new(),
                         why: "its record is there, and no line of it".to_owned(),
                     });
@@ -334,6 +336,7 @@ fn look(stream: &StreamId, group: &Group, normalize: &Normalize<'_>, findings: &
             line_id: Some(verdict.line_id),
             occurred_at: verdict.occurred_at,
             was_at: verdict.was_at,
+            was_of: verdict.was_of,
             columns: verdict.columns,
             why: verdict.why.to_owned(),
         });
