@@ -113,6 +113,23 @@ async fn a_repair_mends_all_that_was_altered_also_what_was_moved_and_touches_no_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_repair_puts_lines_back_under_the_contract_that_has_them() {
+    let fleet = Fleet::new(1_500, |_| {}).await;
+    fleet.pass().await;
+    let before = fleet.table().await;
+    let moved = "UPDATE fuel.transaction SET partition = CASE partition WHEN '22310' THEN '22297' ELSE '22310' END \
+         WHERE source = 'alexela_card' AND occurred_at::date = '2026-09-26'";
+    let moved = run(&fleet, moved).await;
+    assert!(moved > 5, "{moved}");
+    let done = verified(&fleet, true, 60).await;
+    assert_eq!(done.tally.different, moved, "{done:#?}");
+    let after = verified(&fleet, false, 60).await;
+    assert_eq!(after.tally.differing(), 0, "{after:#?}");
+    assert_eq!(fleet.table().await, before);
+    fleet.is_the_truth().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_not_compared_is_not_said_to_be_the_same() {
     let fleet = Fleet::new(300, |_| {}).await;
     fleet.pass().await;

@@ -116,7 +116,8 @@ fn entry_of(line: &Here<'_>, batch: &Batch) -> Result<Option<usize>, WarehouseEr
     })
 }
 
-/// Those of the lines with these keys that were altered, wherever they stand now.
+/// Those of the lines with these keys that were altered, wherever they stand now. That one stands under another contract its
+/// digest does not say.
 async fn moved(
     tx: &mut Tx,
     read: &WindowRead<'_>,
@@ -136,7 +137,8 @@ async fn moved(
         .fetch(&mut **tx);
     while let Some(row) = rows.try_next().await? {
         let line = Here::of(&row, &mut buffer)?;
-        if line.is_altered() {
+        let is_elsewhere = line.partition != read.stream.partition.as_str() && !line.is_younger;
+        if line.is_altered() || is_elsewhere {
             altered.push(line.id, line.line_id)?;
         }
     }
