@@ -179,13 +179,19 @@ pub(super) async fn read(tx: &mut Tx, wanted: Wanted<'_>) -> Result<Found, Wareh
     }
     for row in lines {
         let (id, partition): (&str, &str) = (row.try_get("source_transaction_id")?, row.try_get("partition")?);
-        let partition = if partition == "-" { Partition::whole() } else { Partition::contract(partition) };
-        let stream = StreamId::new(wanted.source, wanted.account, partition);
         let line = line(&row)?.filter(|_| !strange.contains(id));
         let Some(line) = line else {
             found.unknown.insert((id.to_owned(), row.try_get("line_id")?));
             continue;
         };
+        // A card sale is of the contract that it was written for, which no record says: not of another one that somebody put
+        // it under by hand.
+        let partition = match (wanted.source, &line.contract_no) {
+            (SourceKind::AlexelaCard, Some(contract)) => Partition::contract(contract.clone()),
+            _ if partition == "-" => Partition::whole(),
+            _ => Partition::contract(partition),
+        };
+        let stream = StreamId::new(wanted.source, wanted.account, partition);
         let line = StoredLine { line, is_missing: row.try_get("is_missing")? };
         // Those of one id stand together; of several streams, one beside the other.
         let of_it = all.iter_mut().rev().take_while(|stored| stored.id == id).find(|stored| stored.stream == stream);

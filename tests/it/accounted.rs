@@ -187,6 +187,8 @@ async fn a_line_that_was_put_under_another_contract_by_hand_is_one_finding() {
     assert_eq!((named.len(), unsure), (1, 0), "{named:#?}");
     assert_eq!((named[0].partition.as_deref(), named[0].was_of.as_deref()), (Some("22310"), Some("22297")));
     assert_eq!((named[0].what, named[0].columns.as_slice()), (What::Altered, &["partition"][..]));
+    assert_eq!(remap_with(&fleet, false).await.changed, 0, "its record does not say of which contract it is");
+    assert_eq!(found(&fleet).await, (named, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
