@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use fuelsync::{
     cli,
+    sync::prove::State,
     warehouse::certificate::{Finding, What},
 };
 
 use crate::{
-    prove::{CARDS, WEEK, count, proved_of, run},
+    forget::read_again,
+    prove::{CARDS, OCTOBER, SEPTEMBER, WEEK, count, proved, proved_of, run},
     remap::remap_with,
     support::fleet::Fleet,
 };
@@ -211,4 +213,42 @@ async fn a_deleted_line_of_one_contract_does_not_account_for_what_went_from_anot
     let (named, _) = found(&fleet).await;
     let unexplained = named.iter().filter(|finding| finding.what == What::Unexplained).count();
     assert!(unexplained == 1 && named.len() >= 2, "{named:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_went_from_the_quarantine_leaves_its_window_open() {
+    let fleet = Fleet::new(3_000, |_| {}).await;
+    fleet.pass().await;
+    let quarantined = async || {
+        let mut said = Vec::new();
+        for month in [SEPTEMBER, OCTOBER] {
+            let certificate = proved(&fleet, month).await;
+            assert_eq!(certificate.found, 0, "{:#?}", certificate.named());
+            let windows = certificate.streams.into_iter().flat_map(|of| of.windows);
+            said.extend(windows.filter(|window| window.state == State::Quarantined).map(|window| window.why));
+        }
+        said
+    };
+    let before = quarantined().await;
+    assert_eq!(before.len(), 3, "{before:?}");
+    // By hand: one is deleted, one is said to be settled, one is dropped as it ought to be.
+    let ids: Vec<i64> = sqlx::query_scalar("SELECT id FROM fuel.quarantine WHERE window_start IS NOT NULL ORDER BY id")
+        .fetch_all(&fleet.pool)
+        .await
+        .unwrap();
+    let [one, another, third] = ids[..] else { panic!("{ids:?}") };
+    for (sql, id) in [
+        ("DELETE FROM fuel.quarantine WHERE id = $1", one),
+        ("UPDATE fuel.quarantine SET resolved_at = now() WHERE id = $1", another),
+    ] {
+        sqlx::query(sql).bind(id).execute(&fleet.pool).await.unwrap();
+    }
+    assert!(fleet.warehouse.drop_quarantined(third).await.unwrap());
+    let after = quarantined().await;
+    let gone = "1 record(s) that its last read could not normalize went from the quarantine, and came to no line: backfill --again";
+    assert_eq!(after.iter().filter(|why| *why == gone).count(), 2, "{before:?} {after:?}");
+    assert_eq!(after.len(), before.len() - 1, "the one that was dropped is settled");
+    read_again(&fleet).await;
+    let again = quarantined().await;
+    assert!(again.len() == after.len() && !again.iter().any(|why| *why == gone), "they are back: {again:?}");
 }

@@ -141,6 +141,15 @@ pub(crate) async fn untrue(pool: &PgPool, world: &World, at: DateTime<Utc>, scop
             "windows whose counts do not add up",
             "SELECT count(*) FROM fuel.sync_window WHERE fetched <> inserted + updated + unchanged + quarantined + outside + duplicate",
         ),
+        (
+            "windows of which records went from the quarantine",
+            "SELECT count(*) FROM fuel.sync_window w WHERE w.full_read_at IS NOT NULL AND w.quarantined > ( \
+                SELECT coalesce(sum(q.copies), 0) FROM fuel.quarantine q \
+                WHERE (q.source, q.account, q.partition, q.last_seen_at) = (w.source, w.account, w.partition, w.last_read_at) \
+                    AND q.window_start >= w.window_start AND q.window_start < w.window_end \
+                    AND (q.resolved_at IS NULL OR q.dropped OR EXISTS (SELECT FROM fuel.record r \
+                        WHERE (r.source, r.account, r.source_transaction_id) = (q.source, q.account, q.source_transaction_id))))",
+        ),
         ("lines without their record", "SELECT count(*) FROM fuel.transaction_with_raw WHERE raw IS NULL"),
     ] {
         let count: i64 = sqlx::query_scalar(sql).fetch_one(pool).await.unwrap();

@@ -94,6 +94,11 @@ impl ProvedWindow {
             (Cover::Read(_), _) if quarantined > 0 => {
                 (State::Quarantined, format!("{quarantined} record(s) cannot be normalized"))
             }
+            (Cover::Read(_), Some(entry)) if entry.gone_from_quarantine > 0 => {
+                let gone =
+                    "record(s) that its last read could not normalize went from the quarantine, and came to no line";
+                (State::Quarantined, format!("{} {gone}: backfill --again", entry.gone_from_quarantine))
+            }
             (Cover::Read(_), Some(entry)) if entry.unstable => {
                 let again = if entry.is_final { ", and it is not read again: verify --repair" } else { "" };
                 (State::Provisional, format!("the source's pages kept moving while it was read{again}"))

@@ -80,6 +80,8 @@ pub struct LedgerWindow {
     pub unstable: bool,
     /// Open records in quarantine.
     pub quarantined: u64,
+    /// Records that the last read left in quarantine and that are no longer there, nor anywhere else.
+    pub gone_from_quarantine: u64,
     /// Lines that the last read brought.
     pub fetched: u64,
     /// Lines of the last read, and the digest over them, where the table had exactly these when that read was written.
@@ -116,6 +118,7 @@ impl LedgerWindow {
             is_final: false,
             unstable: false,
             quarantined: 0,
+            gone_from_quarantine: 0,
             fetched: 0,
             held: None,
             sums: LedgerSums::Unknown,

@@ -127,6 +127,7 @@ impl Snapshot {
                     is_final: row.try_get(4)?,
                     unstable: row.try_get(5)?,
                     quarantined: row.try_get::<i64, _>(6)?.unsigned_abs(),
+                    gone_from_quarantine: row.try_get::<i64, _>(10)?.unsigned_abs(),
                     fetched,
                     held: digest.map(|digest| (fetched, digest)),
                     sums: sums.map_or(LedgerSums::Unknown, |sums| {

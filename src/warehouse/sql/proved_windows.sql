@@ -9,7 +9,17 @@ SELECT
     ),
     w.fetched,
     CASE WHEN w.digest_seqs IS NOT NULL THEN w.digest END,
-    CASE WHEN w.sums_at = w.last_read_at THEN w.sums::text END
+    CASE WHEN w.sums_at = w.last_read_at THEN w.sums::text END,
+    -- What the last read left in quarantine and is neither there nor a record. A window that is due is asked again for such.
+    CASE WHEN w.full_read_at IS NULL THEN 0 ELSE greatest(w.quarantined - (
+        SELECT coalesce(sum(q.copies), 0) FROM fuel.quarantine q
+        WHERE q.source = w.source AND q.account = w.account AND q.partition = w.partition
+            AND q.window_start >= w.window_start AND q.window_start < w.window_end AND q.last_seen_at = w.last_read_at
+            AND (q.resolved_at IS NULL OR q.dropped OR EXISTS (
+                SELECT FROM fuel.record r
+                WHERE r.source = q.source AND r.account = q.account AND r.source_transaction_id = q.source_transaction_id
+            ))
+    ), 0) END
 FROM fuel.sync_window w
 WHERE w.source = $1 AND w.account = $2 AND w.partition = $3 AND w.window_end > $4 AND w.window_start < $5
 ORDER BY w.window_start
