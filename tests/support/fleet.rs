@@ -143,10 +143,12 @@ pub(crate) async fn untrue(pool: &PgPool, world: &World, at: DateTime<Utc>, scop
         ),
         (
             "windows of which records went from the quarantine",
-            "SELECT count(*) FROM fuel.sync_window w WHERE w.full_read_at IS NOT NULL AND w.quarantined > ( \
+            "SELECT count(*) FROM fuel.sync_window w WHERE w.full_read_at IS NOT NULL AND w.sums_at = w.last_read_at AND w.quarantined > ( \
                 SELECT coalesce(sum(q.copies), 0) FROM fuel.quarantine q \
-                WHERE (q.source, q.account, q.partition, q.last_seen_at) = (w.source, w.account, w.partition, w.last_read_at) \
-                    AND q.window_start >= w.window_start AND q.window_start < w.window_end \
+                WHERE (q.source, q.account, q.partition) = (w.source, w.account, w.partition) \
+                    AND q.window_start IN (SELECT o.window_start FROM fuel.sync_window o \
+                        WHERE (o.source, o.account, o.partition) = (w.source, w.account, w.partition) \
+                            AND o.window_start <= w.window_end AND o.window_end >= w.window_start) \
                     AND (q.resolved_at IS NULL OR q.dropped OR EXISTS (SELECT FROM fuel.record r \
                         WHERE (r.source, r.account, r.source_transaction_id) = (q.source, q.account, q.source_transaction_id))))",
         ),

@@ -10,11 +10,17 @@ SELECT
     w.fetched,
     CASE WHEN w.digest_seqs IS NOT NULL THEN w.digest END,
     CASE WHEN w.sums_at = w.last_read_at THEN w.sums::text END,
-    -- What the last read left in quarantine and is neither there nor a record. A window that is due is asked again for such.
-    CASE WHEN w.full_read_at IS NULL THEN 0 ELSE greatest(w.quarantined - (
+    -- What the last read left in quarantine and is neither there, be it with a window that this one overlaps or touches, nor a
+    -- record. A window that is due is asked again for such, and of one without sums an earlier version may not have counted
+    -- those alike.
+    CASE WHEN w.quarantined = 0 OR w.full_read_at IS NULL OR w.sums_at IS DISTINCT FROM w.last_read_at THEN 0 ELSE greatest(w.quarantined - (
         SELECT coalesce(sum(q.copies), 0) FROM fuel.quarantine q
         WHERE q.source = w.source AND q.account = w.account AND q.partition = w.partition
-            AND q.window_start >= w.window_start AND q.window_start < w.window_end AND q.last_seen_at = w.last_read_at
+            AND q.window_start IN (
+                SELECT o.window_start FROM fuel.sync_window o
+                WHERE o.source = w.source AND o.account = w.account AND o.partition = w.partition
+                    AND o.window_start <= w.window_end AND o.window_end >= w.window_start
+            )
             AND (q.resolved_at IS NULL OR q.dropped OR EXISTS (
                 SELECT FROM fuel.record r
                 WHERE r.source = q.source AND r.account = q.account AND r.source_transaction_id = q.source_transaction_id
