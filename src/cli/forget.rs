@@ -1,8 +1,9 @@
 //! `forget`: removes a person everywhere, keeps the amounts, and holds against what is read later.
 
-use std::{fmt::Write as _, io::BufRead as _, time::Duration};
+use std::{collections::BTreeSet, fmt::Write as _, io::BufRead as _, time::Duration};
 
 use serde::Serialize;
+use unicode_normalization::UnicodeNormalization as _;
 
 use super::{Exit, Failure, Global, args::ForgetArgs, output, start};
 use crate::{
@@ -46,7 +47,7 @@ pub(super) async fn run(args: ForgetArgs, global: &Global) -> Result<Exit, Failu
 
     let guard = Guard::new(&app.config.privacy);
     let form = |rule| guard.form(rule, person.class(), &value).filter(|form| plain(form) != plain(&value));
-    let (hash, mask) = (form(Rule::Hash), form(Rule::Mask));
+    let mask = form(Rule::Mask);
     let mut only_masked = 0;
     if let Some(mask) = mask.as_deref().filter(|_| !args.masked) {
         only_masked = warehouse.lines_with(person.class(), mask, limit).await?;
@@ -54,12 +55,18 @@ pub(super) async fn run(args: ForgetArgs, global: &Global) -> Result<Exit, Failu
             return Err(confirm(person, only_masked));
         }
     }
-    // Of an earlier version of the program, too.
-    let former = guard.former_hash(&value);
+    // Letters may have come with their marks or apart from them, and then the hash is another one. Of an earlier version of the
+    // program, too.
+    let spellings = [value.clone(), value.nfc().collect(), value.nfd().collect()];
+    let hashes = spellings.iter().flat_map(|value: &String| {
+        let hash = guard.form(Rule::Hash, person.class(), value).filter(|form| plain(form) != plain(value));
+        hash.into_iter().chain(guard.former_hash(value))
+    });
+    let hashes: BTreeSet<String> = hashes.collect();
     // A plate is one with its dots and without.
     let dotless = (matches!(person, Person::Plate) && value.contains('.')).then(|| value.replace('.', ""));
     let mask = mask.filter(|_| args.masked);
-    let forms: Vec<String> = [Some(value), dotless, hash, former, mask].into_iter().flatten().collect();
+    let forms: Vec<String> = [Some(value.clone()), dotless, mask].into_iter().flatten().chain(hashes).collect();
     hold(&warehouse, &app.forgotten, person, &forms, args.dry_run).await?;
 
     let nobody = Forgotten::default();

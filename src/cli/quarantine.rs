@@ -77,7 +77,7 @@ pub(super) async fn show(args: QuarantineShowArgs, global: &Global) -> Result<Ex
 }
 
 pub(super) async fn replay(args: QuarantineReplayArgs, global: &Global) -> Result<Exit, Failure> {
-    let work = start::Work::begin(global, &args.select).await?;
+    let work = start::Work::begin_checked(global, &args.select).await?;
     let mut open = work.warehouse.open_quarantine().await?;
     open.retain(|record| args.select.matches(record.stream.source, &record.stream.account));
     if !args.id.is_empty() {

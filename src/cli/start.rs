@@ -32,13 +32,22 @@ impl Work {
         Self::begin_in(lifecycle()?, global, select).await
     }
 
+    /// The same for a command that only looks whether they are applied, whatever `database.migrate` says.
+    pub(super) async fn begin_checked(global: &Global, select: &Select) -> Result<Self, Failure> {
+        Self::open(lifecycle()?, global, select, false).await
+    }
+
     /// The same in a life that has begun, and so knows already how it ends when it is stopped meanwhile.
     pub(super) async fn begin_in(life: Lifecycle, global: &Global, select: &Select) -> Result<Self, Failure> {
+        Self::open(life, global, select, true).await
+    }
+
+    async fn open(life: Lifecycle, global: &Global, select: &Select, may_migrate: bool) -> Result<Self, Failure> {
         let config = global.load_with_accounts()?;
         select.check(&config)?;
         let app = app(config)?;
         let warehouse = app.warehouse()?;
-        if app.config.database.migrate {
+        if may_migrate && app.config.database.migrate {
             warehouse.migrate().await?;
         }
         warehouse.require_current().await?;

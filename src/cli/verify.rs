@@ -21,7 +21,7 @@ use crate::{
 
 pub(super) async fn run(args: VerifyArgs, global: &Global) -> Result<Exit, Failure> {
     let window = stretch(args.from, args.to)?;
-    let work = start::Work::begin(global, &args.select).await?;
+    let work = start::Work::begin_checked(global, &args.select).await?;
     let began = work.app.clock.monotonic();
     let run = work.warehouse.begin_run("verify", &work.app.host).await?;
     let bar = Bar::follow(&work.passes.progress);

@@ -433,7 +433,8 @@ async fn write_single(tx: &mut Tx, stream: &StreamId, lease: &Lease, batch: &Bat
     Ok(counts)
 }
 
-/// Tells listeners that the stream has changed: source, account and the highest `seq`.
+/// Tells listeners that the stream has changed: source, account and the highest `seq` drawn, by whomever: lines of this stream have
+/// it or a lower one.
 pub(in crate::warehouse) async fn notify(
     connection: &mut PgConnection,
     stream: &StreamId,

@@ -343,8 +343,15 @@ async fn a_line_without_its_record_is_not_taken_for_another_one_when_somebody_is
     .unwrap();
     assert!(gone.rows_affected() > 0);
     assert_eq!(prove().await, BTreeSet::from(["invented".to_owned()]));
+    let drawn: i64 = sqlx::query_scalar("SELECT last_value FROM fuel.change_seq").fetch_one(&fleet.pool).await.unwrap();
     assert!(forget(&fleet, OPEN, &["--driver", &driver]).await["lines"].as_u64() > Some(0));
     assert_eq!(prove().await, BTreeSet::from(["invented".to_owned()]), "no line of the windows went or came");
+    let told: i64 = sqlx::query_scalar("SELECT count(*) FROM fuel.changes($1, 100000)")
+        .bind(drawn)
+        .fetch_one(&fleet.pool)
+        .await
+        .unwrap();
+    assert!(told > 0, "whoever keeps a copy of these lines is told");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -181,6 +181,15 @@ async fn a_selection_a_wrong_stretch_and_a_vendor_that_is_down_end_as_the_contra
     assert_eq!(only["streams"].as_array().unwrap().len(), 1);
     let day = shop.start.format("%Y-%m-%d").to_string();
     shop.call(["verify", "--from", &day, "--to", &day]).run().await.ended_with(2);
+    // Only looks whether the migrations are applied, whatever the configuration says.
+    let empty = TestDatabase::new().await;
+    let text = sandbox::configuration(&shop.sandbox, empty.url(), shop.start);
+    assert!(text.contains("migrate = true"));
+    let asked = Fuelsync::new(["verify", "--from", &day, "--to", "2030-01-01"]).config(&text).run().await.ended_with(4);
+    assert!(asked.stderr.contains("fuelsync migrate"), "{}", asked.stderr);
+    let there: bool =
+        sqlx::query_scalar("SELECT to_regnamespace('fuel') IS NOT NULL").fetch_one(&empty.pool().await).await.unwrap();
+    assert!(!there, "nothing was made");
     shop.call(["verify", "--from", &day, "--to", "tomorrow"]).run().await.ended_with(2);
     let before = (shop.start - TimeDelta::days(400)).format("%Y-%m-%d").to_string();
     let lost = shop.call(["verify", "--from", &before, "--to", &day, "--json"]).run().await.ended_with(0).json();

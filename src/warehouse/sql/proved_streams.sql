@@ -1,4 +1,4 @@
--- Every stream that has a checkpoint, a window, a gap or a line; those of lines by leaps over the index by time. How its last
+-- Every stream that has a checkpoint, a window, a gap or a line, or had something when a certificate was made; those of lines by leaps over the index by time. How its last
 -- pass ended, and up to when it has been read.
 WITH RECURSIVE leap AS (
     (
@@ -21,6 +21,8 @@ WITH RECURSIVE leap AS (
     SELECT DISTINCT source, account, partition FROM fuel.sync_window
     UNION
     SELECT DISTINCT source, account, partition FROM fuel.gap
+    UNION
+    SELECT DISTINCT source, account, partition FROM fuel.certificate_window WHERE rows > 0
 )
 SELECT
     s.source, s.account, s.partition, c.watermark, c.last_outcome,
