@@ -61,7 +61,12 @@ TO :"role";
 
   SELECT format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), :'readers') \gexec
   GRANT USAGE ON SCHEMA fuel TO :"readers";
-  GRANT SELECT ON fuel.transaction, fuel.gap, fuel.checkpoint, fuel.sync_window, fuel.sync_run TO :"readers";
+  GRANT SELECT ON
+      fuel.transaction, fuel.gap, fuel.checkpoint, fuel.sync_window, fuel.sync_run, fuel.certificate, fuel.certificate_window
+  TO :"readers";
+  -- What is in quarantine, without a word of what it is.
+  GRANT SELECT (id, source, account, partition, window_start, copies, first_seen_at, last_seen_at, resolved_at, dropped)
+  ON fuel.quarantine TO :"readers";
   -- fuel.changes goes by the sequence; it has no owner's rights of its own.
   GRANT SELECT ON SEQUENCE fuel.change_seq TO :"readers";
   GRANT EXECUTE ON FUNCTION fuel.changes(bigint, integer) TO :"readers";

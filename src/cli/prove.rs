@@ -12,7 +12,10 @@ use crate::{
     domain::SourceKind,
     lifecycle::Signal,
     sync::prove::{Account, Certificate, Prove, ProveError, Proved, State},
-    warehouse::certificate::{Finding, Reason, digest},
+    warehouse::{
+        certificate::{Finding, Reason, digest},
+        sums::Total,
+    },
 };
 
 pub(super) async fn run(args: ProveArgs, global: &Global) -> Result<Exit, Failure> {
@@ -201,7 +204,10 @@ fn sums(certificate: &Certificate) -> Option<String> {
         let name = |name: Option<&str>| Cell::new(name.unwrap_or("–"));
         let mut row =
             vec![name(of.product.as_deref()), name(of.currency.as_deref()), name(of.unit.as_deref()), right(sum.rows)];
-        row.extend([sum.quantity, sum.net, sum.vat, sum.gross].map(right));
+        row.push(right(sum.quantity));
+        // Of what is sold in no currency no amount is known: a sum of none is not nothing.
+        let is_unknown = of.currency.is_none() && [sum.net, sum.vat, sum.gross].into_iter().all(Total::is_zero);
+        row.extend([sum.net, sum.vat, sum.gross].map(|sum| if is_unknown { right("–") } else { right(sum) }));
         table.add_row(row);
     }
     Some(format!("\n{table}\n"))

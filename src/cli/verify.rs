@@ -97,6 +97,9 @@ fn products(done: &Verified) -> Option<String> {
             let both = |source: String, here: String| {
                 right(if source == here { source } else { format!("{source} ≠ {here}") })
             };
+            // Of what is sold in no currency no amount is known: a sum of none is not nothing.
+            let is_unknown = of.currency.is_none() && source.gross.is_zero() && warehouse.gross.is_zero();
+            let gross = both(source.gross.to_string(), warehouse.gross.to_string());
             table.add_row(vec![
                 Cell::new(stream.stream.to_string()),
                 name(of.product.as_deref()),
@@ -104,7 +107,7 @@ fn products(done: &Verified) -> Option<String> {
                 name(of.unit.as_deref()),
                 both(source.rows.to_string(), warehouse.rows.to_string()),
                 both(source.quantity.to_string(), warehouse.quantity.to_string()),
-                both(source.gross.to_string(), warehouse.gross.to_string()),
+                if is_unknown { right("–") } else { gross },
             ]);
         }
     }

@@ -28,6 +28,11 @@ pub struct Of {
 pub struct Total(i128);
 
 impl Total {
+    /// Whether it is nothing.
+    pub const fn is_zero(self) -> bool {
+        self.0 == 0
+    }
+
     fn add(&mut self, amount: Option<Amount>) {
         self.0 += amount.map_or(0, |amount| i128::from(amount.ten_thousandths()));
     }

@@ -12,6 +12,7 @@ use fuelsync::{
     warehouse::remap::{Remap, Remapped},
 };
 use tokio_util::sync::CancellationToken;
+use unicode_normalization::UnicodeNormalization as _;
 
 use crate::support::{
     Fuelsync, TestDatabase, ends,
@@ -161,7 +162,7 @@ async fn the_database_finds_a_value_however_its_blanks_are_written() {
     let pool = database.pool().await;
     let blanks: Vec<char> = ('\0'..=char::MAX).filter(|c| c.is_whitespace()).chain(['-']).collect();
     assert!(blanks.len() > 20);
-    let values = ["123 ABC", "Õnne Tamm", "7077*1234"];
+    let values = ["123 ABC", "Õnne Tamm", "7077*1234", "Thế Ķēniņš"];
     for value in values {
         let pattern = pattern(&[value.to_owned()]);
         let plain_value = plain(value);
@@ -174,10 +175,49 @@ async fn the_database_finds_a_value_however_its_blanks_are_written() {
             }
             assert_eq!(plain(&spelt), plain_value, "{blank:?}");
         }
+        for apart in [plain_value.nfd().collect::<String>(), plain_value.to_uppercase().nfd().collect()] {
+            let found: bool =
+                sqlx::query_scalar("SELECT $1 ~ $2").bind(&apart).bind(&pattern).fetch_one(&pool).await.unwrap();
+            assert!(found, "{apart:?} by {pattern}");
+        }
         for other in ["123 AB", "12 3_ABC", "Õnne_Tamm", "7077.1234", ""] {
             let found: bool =
                 sqlx::query_scalar("SELECT $1 ~ $2").bind(other).bind(&pattern).fetch_one(&pool).await.unwrap();
             assert!(!found, "{other:?} by {pattern}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_is_forgotten_whether_its_letters_and_their_marks_are_one_or_not() {
+    let fleet = open_fleet().await;
+    let names: Vec<String> = sqlx::query_scalar(
+        "SELECT DISTINCT driver_name FROM fuel.transaction WHERE source = 'alexela_card' AND driver_name ~ '[^ -~]' ORDER BY 1 LIMIT 2",
+    )
+    .fetch_all(&fleet.pool)
+    .await
+    .unwrap();
+    let text = sandbox::configuration(&fleet.sandbox, fleet.database.url(), start());
+    let config = format!("{text}\n[privacy]\ndriver_name = \"keep\"\n");
+    let [one, other] = &names[..] else { panic!("{names:?}") };
+    let apart = |name: &str| name.nfd().collect::<String>();
+    assert_ne!(apart(one), *one);
+    for sql in [
+        "UPDATE fuel.transaction SET driver_name = normalize(driver_name, NFD) WHERE driver_name = $1 AND version = 1",
+        "UPDATE fuel.record SET raw = replace(raw::text, $1, normalize($1, NFD))::json \
+         WHERE source_transaction_id IN (SELECT source_transaction_id FROM fuel.transaction WHERE driver_name = normalize($1, NFD))",
+    ] {
+        for name in [one, other] {
+            assert!(run(&fleet, sql, name).await > 0);
+        }
+    }
+    // Said in one way and the other.
+    for said in [one.clone(), apart(other)] {
+        Fuelsync::new(["forget", "--driver", &said]).config(&config).run().await.ended_with(0);
+    }
+    for name in [one, other] {
+        for form in [name.clone(), apart(name)] {
+            assert_eq!(traces(&fleet.pool, &form).await, Vec::<String>::new(), "{form}");
         }
     }
 }
