@@ -288,6 +288,12 @@ fn found(finding: &Finding) -> String {
     if !finding.columns.is_empty() {
         let _ = write!(said, ": {}", finding.columns.join(", "));
     }
+    if let Some(at) = finding.was_at {
+        let _ = write!(said, ", it was of {}", moment(at));
+    }
+    if let Some(contract) = &finding.was_of {
+        let _ = write!(said, ", it was of contract {contract}");
+    }
     format!("{said} ({})", finding.why)
 }
 

@@ -72,6 +72,8 @@ pub(super) struct StoredLine {
     pub(super) line: Line,
     /// Whether the source no longer has it.
     pub(super) is_missing: bool,
+    /// Whether the last read of its window has not had it.
+    pub(super) is_absent: bool,
 }
 
 impl Stored {
@@ -192,7 +194,7 @@ pub(super) async fn read(tx: &mut Tx, wanted: Wanted<'_>) -> Result<Found, Wareh
             _ => Partition::contract(partition),
         };
         let stream = StreamId::new(wanted.source, wanted.account, partition);
-        let line = StoredLine { line, is_missing: row.try_get("is_missing")? };
+        let line = StoredLine { line, is_missing: row.try_get("is_missing")?, is_absent: row.try_get("is_absent")? };
         // Those of one id stand together; of several streams, one beside the other.
         let of_it = all.iter_mut().rev().take_while(|stored| stored.id == id).find(|stored| stored.stream == stream);
         match of_it {

@@ -165,6 +165,34 @@ async fn a_line_altered_by_hand_is_no_lasting_finding_once_a_remap_has_mended_it
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_mended_line_accounts_for_what_was_altered_in_it_and_where_it_had_been_put() {
+    let fleet = read_long_ago().await;
+    written(&fleet, FIRST_OF_EACH, 120).await;
+    let of = "(source, source_transaction_id, line_id) = (SELECT source, source_transaction_id, line_id FROM fuel.sale \
+         WHERE source = 'alexela_card' AND partition = '22297' AND occurred_at::date = '2026-09-27' ORDER BY gross_amount DESC LIMIT 1)";
+    // Into the next window.
+    let sql = format!("UPDATE fuel.transaction SET occurred_at = occurred_at + interval '7 days' WHERE {of}");
+    assert_eq!(sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&fleet.pool).await.unwrap().rows_affected(), 1);
+    assert_eq!(remap_with(&fleet, false).await.altered.lines, 1);
+    let (named, unsure) = found(&fleet).await;
+    assert!(named.is_empty() && unsure == 1, "{unsure}: {named:#?}");
+    // A driver's name makes no other sums, and hides no sale that went.
+    let sql = "UPDATE fuel.transaction SET driver_name = 'Keegi Teine' WHERE (source, source_transaction_id, line_id) = (\
+         SELECT source, source_transaction_id, line_id FROM fuel.sale WHERE source = 'alexela_card' AND partition = '22310' \
+         AND occurred_at::date = '2026-09-27' ORDER BY gross_amount DESC LIMIT 1)";
+    assert_eq!(run(&fleet, sql).await, 1);
+    assert_eq!(remap_with(&fleet, false).await.altered.lines, 1);
+    assert_eq!(found(&fleet).await, (vec![], 1));
+    let gone = "WITH one AS (SELECT source_transaction_id FROM fuel.sale WHERE source = 'alexela_card' AND partition = '22310' \
+             AND occurred_at::date = '2026-09-28' ORDER BY 1 LIMIT 1), \
+         record AS (DELETE FROM fuel.record r USING one WHERE r.source = 'alexela_card' AND r.source_transaction_id = one.source_transaction_id) \
+         DELETE FROM fuel.transaction t USING one WHERE t.source = 'alexela_card' AND t.source_transaction_id = one.source_transaction_id";
+    assert!(run(&fleet, gone).await > 0);
+    let (named, _) = found(&fleet).await;
+    assert!(named.len() == 1 && named[0].what == What::Unexplained, "{named:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_line_whose_time_was_altered_by_hand_is_one_finding() {
     let fleet = read_long_ago().await;
     let moved = "UPDATE fuel.transaction SET occurred_at = occurred_at - interval '24 hours' WHERE (source, source_transaction_id, line_id) = (\

@@ -26,6 +26,13 @@ async fn with_pairs() -> Fleet {
     fleet
 }
 
+/// Of each second pair the second is marked missing, with its image.
+const ONE_MISSING: &str = "WITH gone AS (SELECT * FROM fuel.transaction WHERE line_id LIKE '%#2' AND source_transaction_id ~ '[02468]$'), \
+         image AS (INSERT INTO fuel.transaction_version (source, account, source_transaction_id, line_id, version, operation, changed_columns, row_before) \
+             SELECT source, account, source_transaction_id, line_id, version, 'remove', '{missing_since}', to_jsonb(gone) - 'absent_reads' FROM gone) \
+         UPDATE fuel.transaction t SET missing_since = now(), version = t.version + 1, seq = nextval('fuel.change_seq') FROM gone \
+         WHERE (t.source, t.account, t.source_transaction_id, t.line_id) = (gone.source, gone.account, gone.source_transaction_id, gone.line_id)";
+
 async fn forget_all(fleet: &Fleet) {
     let cards: BTreeSet<String> = sqlx::query_scalar(
         "SELECT card_number FROM fuel.transaction WHERE line_id LIKE '%#2' AND card_number IS NOT NULL",
@@ -45,16 +52,12 @@ async fn forget_all(fleet: &Fleet) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_one_of_two_lines_alike_that_the_source_no_longer_has_is_the_same_one_when_its_card_is_forgotten() {
     let fleet = with_pairs().await;
-    // As two reads leave it that bring one of the two.
-    run(
-        &fleet,
-        "WITH gone AS (SELECT * FROM fuel.transaction WHERE line_id LIKE '%#2'), \
-         image AS (INSERT INTO fuel.transaction_version (source, account, source_transaction_id, line_id, version, operation, changed_columns, row_before) \
-             SELECT source, account, source_transaction_id, line_id, version, 'remove', '{missing_since}', to_jsonb(gone) - 'absent_reads' FROM gone) \
-         UPDATE fuel.transaction t SET missing_since = now(), version = t.version + 1, seq = nextval('fuel.change_seq') FROM gone \
-         WHERE (t.source, t.account, t.source_transaction_id, t.line_id) = (gone.source, gone.account, gone.source_transaction_id, gone.line_id)",
-    )
-    .await;
+    // As two reads leave it that bring one of the two; and as one does.
+    for sql in
+        [ONE_MISSING, "UPDATE fuel.transaction SET absent_reads = 1 WHERE line_id LIKE '%#2' AND missing_since IS NULL"]
+    {
+        assert!(run(&fleet, sql).await > 3, "{sql}");
+    }
     let told = async || {
         let rows: Vec<String> = sqlx::query_scalar(
             "SELECT concat_ws(' ', source, source_transaction_id, line_id, quantity, gross_amount, missing_since) \
@@ -89,4 +92,16 @@ async fn two_lines_alike_that_change_their_numbers_when_a_card_is_forgotten_are_
     let before = without().await;
     forget_all(&fleet).await;
     assert!(without().await > before, "of their windows it is not known what they came to");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_forgetting_exchanges_within_a_window_leaves_its_sums() {
+    let fleet = with_pairs().await;
+    let without = "SELECT count(*) FROM fuel.sync_window WHERE sums IS NULL";
+    let second = "SELECT hashtext(string_agg(source_transaction_id || ' ' || gross_amount, ',' ORDER BY source_transaction_id))::bigint \
+         FROM fuel.transaction WHERE line_id LIKE '%#2'";
+    let before = (count(&fleet, without).await, count(&fleet, second).await);
+    forget_all(&fleet).await;
+    assert_eq!(count(&fleet, without).await, before.0);
+    assert_ne!(count(&fleet, second).await, before.1, "some have exchanged what they are");
 }

@@ -61,6 +61,8 @@ mod progress;
 #[cfg(test)]
 mod prove;
 #[cfg(test)]
+mod readers;
+#[cfg(test)]
 mod reading;
 #[cfg(test)]
 mod recognized;

@@ -241,7 +241,7 @@ async fn what_sales_came_to_is_found_in_the_history_of_their_lines() {
         let (ledger, _) = snapshot.ledger(&stream, all).await.unwrap();
         let read: Vec<_> = ledger.iter().map(|entry| (entry.window, entry.last_read_at.unwrap())).collect();
         for (entry, then) in ledger.iter().zip(snapshot.sums_then(&stream, &read).await.unwrap()) {
-            assert_eq!(then.unsure, 0, "{entry:?}");
+            assert_eq!((then.fewer, then.more), (0, 0), "{entry:?}");
             assert_eq!(entry.sums, LedgerSums::Known(then.sums));
             windows += 1;
         }
@@ -249,8 +249,13 @@ async fn what_sales_came_to_is_found_in_the_history_of_their_lines() {
         for minutes in [-5, 5] {
             let beside: Vec<_> = read.iter().map(|(window, at)| (*window, *at + TimeDelta::minutes(minutes))).collect();
             for (entry, then) in ledger.iter().zip(snapshot.sums_then(&stream, &beside).await.unwrap()) {
-                assert!(then.unsure <= entry.fetched, "{minutes}: {entry:?}");
-                open += u64::from(then.unsure > 0);
+                assert!(then.fewer.max(then.more) <= entry.fetched, "{minutes}: {entry:?}");
+                // What was begun before is in the table's sums, and what was begun later is not.
+                assert!(
+                    if minutes > 0 { then.fewer <= then.more } else { then.more <= then.fewer },
+                    "{minutes}: {then:?}"
+                );
+                open += u64::from(then.fewer + then.more > 0);
             }
         }
     }

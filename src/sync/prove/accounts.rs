@@ -17,8 +17,10 @@ pub(super) struct Named {
     invented: u64,
     hidden: u64,
     altered: u64,
-    /// Of those altered, the ones that came into the window by it, or left it.
-    moved: u64,
+    /// Of those altered, the ones that came into the window by it.
+    came: u64,
+    /// And those that left it.
+    left: u64,
     /// Of those altered, the ones that may have become sales of the window by it, or ceased to be.
     turned: u64,
     /// Of all of them, those that can make other sums.
@@ -38,11 +40,11 @@ impl Named {
             What::Altered if finding.columns == ["missing_since"] => (&mut self.hidden, true),
             What::Altered => {
                 let [is, was] = places(finding).map(|place| lies(place, stream, window));
-                let moved = is != was;
-                let turned = moved || touches(&["state"]);
-                self.moved += u64::from(moved);
-                self.turned += u64::from(turned);
-                (&mut self.altered, turned || touches(&IN_SUMS))
+                let turned = touches(&["state"]);
+                self.came += u64::from(is && !was);
+                self.left += u64::from(was && !is);
+                self.turned += u64::from(turned && is == was);
+                (&mut self.altered, turned || is != was || touches(&IN_SUMS))
             }
             What::Unexplained => return self,
         };
@@ -56,18 +58,20 @@ impl Named {
         self.deleted + self.invented + self.hidden + self.altered > 0
     }
 
-    /// Whether they make of so many lines that there were the `now` that there are.
+    /// Whether they make of so many lines that there were the `now` that there are. One that was moved may have been so before
+    /// the ledger was written.
     pub(super) const fn account_for_lines(&self, then: u64, now: u64) -> bool {
-        let gone = self.deleted + self.hidden;
-        (now + gone).abs_diff(then + self.invented) <= self.moved && self.are_any()
+        let (with_all, least) = (now + self.deleted + self.hidden + self.left, now + self.deleted + self.hidden);
+        let (most, without) = (then + self.invented + self.came, then + self.invented);
+        with_all >= without && least <= most && self.are_any()
     }
 
-    /// Whether they, and so many lines of which nobody can say what they were, can make the sums of so many sales those of the
-    /// `now` that there are.
-    pub(super) const fn account_for_sums(&self, then: u64, now: u64, unsure: u64) -> bool {
-        let either = self.turned + unsure;
-        let most_gone = self.deleted + self.hidden + either;
-        self.in_sums + unsure > 0 && now + most_gone >= then && now <= then + self.invented + either
+    /// Whether they can make the sums of so many sales those of the `now` that there are; and so many lines of which nobody can
+    /// say what they were: those that the ledger may have beyond these, and those that it may lack.
+    pub(super) const fn account_for_sums(&self, then: u64, now: u64, (fewer, more): (u64, u64)) -> bool {
+        let most_gone = self.deleted + self.hidden + self.left + self.turned + fewer;
+        let most_come = self.invented + self.came + self.turned + more;
+        self.in_sums + fewer + more > 0 && now + most_gone >= then && now <= then + most_come
     }
 }
 
@@ -108,12 +112,12 @@ impl Accounts {
             placed.into_iter().fold(Named::default(), |named, at| named.with(&self.named[at], (stream, window)));
         let mut settled = by(named);
         for (number, at) in unplaced.iter().enumerate() {
-            if settled == Settled::Explained {
+            if settled != Settled::Unexplained {
                 break;
             }
             named = named.with(&self.named[*at], (stream, window));
-            settled = settled.min(by(named));
-            if settled == Settled::Explained {
+            settled = by(named);
+            if settled != Settled::Unexplained {
                 unplaced[..=number].iter().for_each(|at| self.spent[*at] = Some(stream.clone()));
             }
         }
@@ -183,26 +187,35 @@ mod tests {
         let hidden = finding(What::Altered, &["missing_since"]);
         let invented = finding(What::Invented, &[]);
         let all = named(&[gone.clone(), hidden, invented]);
-        assert!(all.account_for_lines(9, 8) && all.account_for_sums(9, 8, 0));
+        assert!(all.account_for_lines(9, 8) && all.account_for_sums(9, 8, (0, 0)));
         assert!(!all.account_for_lines(9, 7), "another one went");
         let one = named(std::slice::from_ref(&gone));
-        assert!(one.account_for_sums(9, 8, 0) && !one.account_for_sums(9, 7, 0) && !one.account_for_sums(9, 10, 0));
-        assert!(one.account_for_sums(9, 9, 0), "it need not have been a sale");
-        assert!(!named(&[]).account_for_sums(9, 9, 0) && !named(&[]).account_for_lines(9, 9));
+        assert!(
+            one.account_for_sums(9, 8, (0, 0))
+                && !one.account_for_sums(9, 7, (0, 0))
+                && !one.account_for_sums(9, 10, (0, 0))
+        );
+        assert!(one.account_for_sums(9, 9, (0, 0)), "it need not have been a sale");
+        assert!(!named(&[]).account_for_sums(9, 9, (0, 0)) && !named(&[]).account_for_lines(9, 9));
     }
 
     #[test]
     fn an_altered_line_accounts_for_what_its_columns_can_make() {
         let driver = named(&[finding(What::Altered, &["driver_name"])]);
-        assert!(driver.account_for_lines(9, 9) && !driver.account_for_sums(9, 9, 0));
+        assert!(driver.account_for_lines(9, 9) && !driver.account_for_sums(9, 9, (0, 0)));
         let amount = named(&[finding(What::Altered, &["gross_amount"])]);
-        assert!(amount.account_for_sums(9, 9, 0) && !amount.account_for_sums(9, 8, 0));
+        assert!(amount.account_for_sums(9, 9, (0, 0)) && !amount.account_for_sums(9, 8, (0, 0)));
         let state = named(&[finding(What::Altered, &["state"])]);
         assert!(
-            state.account_for_sums(9, 8, 0) && state.account_for_sums(9, 10, 0) && !state.account_for_sums(9, 7, 0)
+            state.account_for_sums(9, 8, (0, 0))
+                && state.account_for_sums(9, 10, (0, 0))
+                && !state.account_for_sums(9, 7, (0, 0))
         );
         assert!(!state.account_for_lines(9, 8));
-        assert!(named(&[finding(What::Altered, &[])]).account_for_sums(9, 8, 0), "of which nobody can say the columns");
+        assert!(
+            named(&[finding(What::Altered, &[])]).account_for_sums(9, 8, (0, 0)),
+            "of which nobody can say the columns"
+        );
     }
 
     #[test]
@@ -216,25 +229,32 @@ mod tests {
             let moved = moved(from, to);
             assert!(is_of(&moved, &stream("one"), window()));
             let moved = named(&[moved]);
-            assert!(moved.account_for_lines(then, now) && moved.account_for_sums(then, now, 0));
+            assert!(moved.account_for_lines(then, now) && moved.account_for_sums(then, now, (0, 0)));
+            let (one_more, one_less) = (now + u64::from(then < now), now - u64::from(now < then));
+            assert!(one_less == now || !moved.account_for_lines(then, one_less), "another one went");
+            assert!(one_more == now || !moved.account_for_lines(then, one_more), "another one came");
         }
+        let came = named(&[moved(20, 4)]);
+        assert!(!came.account_for_lines(9, 8) && !came.account_for_sums(9, 8, (0, 0)), "it hides none that went");
         let within = named(&[moved(3, 4)]);
-        assert!(!within.account_for_lines(9, 8) && !within.account_for_sums(9, 8, 0));
+        assert!(!within.account_for_lines(9, 8) && !within.account_for_sums(9, 8, (0, 0)));
         assert!(!is_of(&moved(19, 20), &stream("one"), window()));
         // The same of contracts.
         let moved = Finding { was_of: Some("two".into()), ..finding(What::Altered, &["partition"]) };
         for (contract, then, now) in [("one", 9, 10), ("two", 9, 8)] {
             assert!(is_of(&moved, &stream(contract), window()));
             let named = Named::default().with(&moved, (&stream(contract), window()));
-            assert!(named.account_for_lines(then, now) && named.account_for_sums(then, now, 0));
+            assert!(named.account_for_lines(then, now) && named.account_for_sums(then, now, (0, 0)));
         }
         assert!(!is_of(&moved, &stream("three"), window()));
     }
 
     #[test]
     fn lines_of_which_nobody_can_say_what_they_were_account_for_as_many_sales() {
-        assert!(named(&[]).account_for_sums(9, 8, 1) && named(&[]).account_for_sums(9, 9, 1));
-        assert!(!named(&[]).account_for_sums(9, 7, 1));
+        let none = named(&[]);
+        assert!(none.account_for_sums(9, 8, (1, 0)) && none.account_for_sums(9, 9, (1, 0)));
+        assert!(!none.account_for_sums(9, 7, (1, 0)) && !none.account_for_sums(9, 8, (0, 5)));
+        assert!(none.account_for_sums(9, 10, (0, 1)) && !none.account_for_sums(9, 10, (5, 0)));
     }
 
     #[test]
@@ -244,9 +264,9 @@ mod tests {
         findings.add(nobody.clone());
         let mut accounts = Accounts::of(&findings, &Findings::default());
         let one_gone =
-            |named: Named| if named.account_for_sums(9, 8, 0) { Settled::Explained } else { Settled::Unexplained };
+            |named: Named| if named.account_for_sums(9, 8, (0, 0)) { Settled::Explained } else { Settled::Unexplained };
         let two_gone =
-            |named: Named| if named.account_for_sums(9, 7, 0) { Settled::Explained } else { Settled::Unexplained };
+            |named: Named| if named.account_for_sums(9, 7, (0, 0)) { Settled::Explained } else { Settled::Unexplained };
         assert_eq!(accounts.settle(&stream("two"), window(), two_gone), Settled::Unexplained, "and it is not spent");
         for _ in 0..2 {
             assert_eq!(accounts.settle(&stream("one"), window(), one_gone), Settled::Explained, "always for the same");

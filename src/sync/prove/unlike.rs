@@ -112,9 +112,11 @@ impl Unlike {
             .is_none_or(|now| self.entry.held.as_ref().is_some_and(|(held, _)| named.account_for_lines(*held, now)));
         let sums = |unsure: bool| match (&self.sums, &self.entry.sums) {
             (None, _) => true,
-            (Some(now), LedgerSums::Known(then)) => {
-                named.account_for_sums(then.rows(), now.sums.rows(), if unsure { now.unsure } else { 0 })
-            }
+            (Some(now), LedgerSums::Known(then)) => named.account_for_sums(
+                then.rows(),
+                now.sums.rows(),
+                if unsure { (now.fewer, now.more) } else { (0, 0) },
+            ),
             (Some(_), LedgerSums::Unknown | LedgerSums::Unreadable) => false,
         };
         if lines && sums(false) {
@@ -206,10 +208,13 @@ impl Proved {
         let Some(since) = &self.since else { return };
         let by_any = |named: Named| if named.are_any() { Settled::Explained } else { Settled::Unexplained };
         for window in &since.unlike {
-            let named = said.iter().any(|other| other.intersect(window).is_some())
+            let changed = since.since.changes.iter().any(|change| window.contains(change.occurred_at))
+                || since.since.count() != since.since.changes.len() as u64;
+            // What may be of another contract is not spent on a window that needs nothing.
+            let named = changed
+                || said.iter().any(|other| other.intersect(window).is_some())
                 || accounts.settle(&self.stream, *window, by_any) == Settled::Explained;
-            let changed = since.since.changes.iter().any(|change| window.contains(change.occurred_at));
-            if !named && !changed && since.since.count() == since.since.changes.len() as u64 {
+            if !named {
                 let why = format!(
                     "the window {window} held other lines when the certificate {} was made, and nothing says that one was \
                      written or went since",

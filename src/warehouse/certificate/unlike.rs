@@ -23,10 +23,12 @@ use crate::{
 pub struct Then {
     /// By the lines that have stood since and the images of the others.
     pub sums: Sums,
-    /// Of how many lines nobody can say what they were: a transaction that wrote them may have been under way at the same time
-    /// as the read, and which of the two saw the other is not known; or they had been altered by hand when a remap or a repair
-    /// wrote them again.
-    pub unsure: u64,
+    /// Of how many lines nobody can say whether the ledger has them, which these sums have not: a transaction that wrote them may
+    /// have been under way at the same time as the read, and which of the two saw the other is not known; or they had been
+    /// altered by hand when a remap or a repair wrote them again.
+    pub fewer: u64,
+    /// Of how many it is the other way round.
+    pub more: u64,
 }
 
 impl Snapshot {
@@ -109,7 +111,8 @@ impl Snapshot {
             while let Some(row) = rows.try_next().await? {
                 let number = usize::try_from(row.try_get::<i64, _>(0)? - 1).unwrap_or(usize::MAX);
                 let Some(then) = then.get_mut(number) else { continue };
-                then.unsure = row.try_get::<i64, _>(9)?.unsigned_abs();
+                then.fewer = row.try_get::<i64, _>(9)?.unsigned_abs();
+                then.more = row.try_get::<i64, _>(10)?.unsigned_abs();
                 let Some(lines) = row.try_get::<Option<i64>, _>(4)? else { continue };
                 let total = |at| -> Result<_, WarehouseError> {
                     row.try_get::<&str, _>(at)?.parse().map_err(WarehouseError::Counts)

@@ -106,8 +106,9 @@ fn forgotten(stored: &Stored, (as_it_is, forgetting): &(Normalizer, Normalizer),
     let whole = stored.stream.source.record_is_whole_transaction();
     let mut remade = Remade { stream: stored.stream.clone(), id: stored.id.clone(), records: Vec::new() };
     let (mut lines, mut records) = (0, 0);
-    // Which of several lines alike the source no longer has is told by their numbers alone: they keep them.
-    let keep_numbers = stored.lines.iter().any(|line| line.is_missing);
+    // Which of several lines alike the source no longer has, or has not had at the last read, is told by their numbers alone: they
+    // keep them.
+    let keep_numbers = stored.lines.iter().any(|line| line.is_missing || line.is_absent);
     for record in &stored.records {
         let normalized = |by: &Normalizer| by.record(&stored.stream, DateTime::<Utc>::UNIX_EPOCH, &record.raw);
         let (was, is) = (normalized(as_it_is), normalized(forgetting));
