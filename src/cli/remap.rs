@@ -81,7 +81,7 @@ impl Said {
             let mut table = table::plain();
             table.set_header(["column", "lines", "for example"]);
             for (name, column) in columns {
-                table.add_row([name.clone(), column.lines.to_string(), column.examples.join(", ")]);
+                table.add_row([name.clone(), column.lines.to_string(), column.examples.join("\n")]);
             }
             let _ = write!(said, "\n\n{table}");
         }

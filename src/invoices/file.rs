@@ -2,6 +2,8 @@
 //!
 //! Every fault is listed, by its line, and never with the value that is wrong.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, NaiveDate};
 
 use super::{Figure, Invoices, Line, Total, numbers};
@@ -43,11 +45,19 @@ pub fn parse(text: &str) -> Result<Invoices, Vec<String>> {
         let mut record = Record { at, columns: &columns, fields, decimal, faults: &mut faults };
         if is_totals { totals.extend(record.total()) } else { lines.extend(record.line()) }
     }
-    let mut numbers = std::collections::HashMap::new();
+    // An invoice in several currencies has a line for each.
+    let mut numbers: HashMap<&str, Vec<&Total>> = HashMap::new();
     for total in &totals {
-        if let Some(before) = numbers.insert(&total.invoice_no, total.at) {
-            faults.push(format!("line {}: the same invoice stands in line {before}", total.at));
+        let before = numbers.entry(&total.invoice_no).or_default();
+        let is_same =
+            |other: &&&Total| other.currency.is_none() || total.currency.is_none() || other.currency == total.currency;
+        if let Some(other) = before.iter().find(is_same) {
+            faults.push(format!(
+                "line {}: the same invoice stands in line {}; only one of another currency may follow it",
+                total.at, other.at
+            ));
         }
+        before.push(total);
     }
     if faults.is_empty() && totals.is_empty() && lines.is_empty() {
         faults.push("it has no line but its header".to_owned());

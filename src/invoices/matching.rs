@@ -106,9 +106,11 @@ pub fn compare(invoices: &Invoices, rows: &[Row]) -> Vec<Matched> {
     let rows = |number: &str| of.get(number).map(Vec::as_slice).unwrap_or_default();
     match invoices {
         Invoices::Totals(totals) => {
-            let mut totals: Vec<_> = totals.iter().collect();
-            totals.sort_by(|a, b| a.invoice_no.cmp(&b.invoice_no));
-            totals.into_iter().map(|total| sums(total, rows(&total.invoice_no))).collect()
+            let mut each: BTreeMap<&str, Vec<&Total>> = BTreeMap::new();
+            for total in totals {
+                each.entry(&total.invoice_no).or_default().push(total);
+            }
+            each.into_iter().map(|(number, totals)| sums(number, &totals, rows(number))).collect()
         }
         Invoices::Lines(lines) => {
             let mut each: BTreeMap<&str, Vec<&Line>> = BTreeMap::new();
@@ -125,10 +127,41 @@ pub fn compare(invoices: &Invoices, rows: &[Row]) -> Vec<Matched> {
     }
 }
 
-/// The sums of an invoice.
-fn sums(total: &Total, rows: &[&Row]) -> Matched {
+/// The sums of an invoice, one in each of its currencies.
+fn sums(number: &str, totals: &[&Total], rows: &[&Row]) -> Matched {
     let mut findings = Vec::new();
-    let here = sum(rows.iter().map(|row| row.gross_amount));
+    for total in totals {
+        // A row that says no currency may be of the only one.
+        let is_of = |row: &&&Row| match (&total.currency, &row.currency) {
+            (Some(there), Some(here)) => there == here,
+            (Some(_), None) => totals.len() == 1,
+            (None, _) => true,
+        };
+        let of_it: Vec<&Row> = rows.iter().filter(is_of).copied().collect();
+        let rows = if of_it.is_empty() && totals.len() == 1 { rows } else { &of_it };
+        findings.extend(sum_of(total, rows));
+    }
+    let currencies = currencies(rows);
+    let there: Vec<_> = totals.iter().filter_map(|total| total.currency.as_deref()).collect();
+    let is_other = there.len() == totals.len() && currencies.iter().any(|here| !there.contains(here));
+    if is_other || there.is_empty() && currencies.len() > 1 {
+        findings.push(Finding {
+            verdict: Verdict::PriceDiffers,
+            at: totals.first().map(|total| total.at),
+            row: None,
+            what: "currency",
+            there: (!there.is_empty()).then(|| there.join(", ")),
+            here: Some(currencies.join(", ")),
+        });
+    }
+    let there = by_currency(totals.iter().map(|total| (total.currency.clone(), Some(total.total))));
+    let here = by_currency(rows.iter().map(|row| (row.currency.clone(), row.gross_amount)));
+    finished(number, (0, rows.len()), findings, None, (together(&there), together(&here)))
+}
+
+/// One sum of an invoice and the rows that it is of.
+fn sum_of(total: &Total, rows: &[&Row]) -> Vec<Finding> {
+    let mut findings = Vec::new();
     let mut compare = |what: &'static str, there: Option<Amount>, of: fn(&Row) -> Option<Amount>| {
         let Some(there) = there else { return };
         let here = Here::of(rows.iter().map(|row| of(row)));
@@ -147,22 +180,7 @@ fn sums(total: &Total, rows: &[&Row]) -> Matched {
         compare("net", total.net, |row| row.net_amount);
         compare("vat", total.vat, |row| row.vat_amount);
     }
-    let currencies = currencies(rows);
-    let is_other = total.currency.as_deref().is_some_and(|there| currencies.iter().any(|here| *here != there));
-    if is_other || currencies.len() > 1 {
-        findings.push(Finding {
-            verdict: Verdict::PriceDiffers,
-            at: Some(total.at),
-            row: None,
-            what: "currency",
-            there: total.currency.clone(),
-            here: Some(currencies.join(", ")),
-        });
-    }
-    let there = total.total.to_string();
-    // What is in several currencies has no sum.
-    let here = if currencies.len() > 1 { None } else { here };
-    finished(&total.invoice_no, (0, rows.len()), findings, None, (there, shown(here)))
+    findings
 }
 
 /// The currencies of rows, each once.

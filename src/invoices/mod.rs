@@ -44,7 +44,7 @@ impl Invoices {
     }
 }
 
-/// An invoice by its sums, in its currency.
+/// An invoice by its sums, in its currency, or in one of several.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Total {
     /// The line of the file.

@@ -58,6 +58,27 @@ fn totals_are_compared_to_the_cent() {
 }
 
 #[test]
+fn an_invoice_in_two_currencies_has_a_total_of_each() {
+    let zlotys = Row { currency: Some("PLN".to_owned()), ..row("2", "8", "20", "30.02") };
+    let rows = [row("1", "7", "10", "15.00"), zlotys];
+    for (text, findings) in [
+        ("A1,15,EUR\nA1,30.02,PLN\n", &[][..]),
+        ("A1,15,EUR\nA1,30.01,PLN\n", &[("price differs", "total", Some(3))]),
+        ("A1,15,EUR\n", &[("price differs", "currency", Some(2))]),
+        ("A1,15,EUR\nA1,30.02,SEK\n", &[("missing here", "total", Some(3)), ("price differs", "currency", Some(2))]),
+    ] {
+        assert_eq!(compared(&format!("invoice_no,total,currency\n{text}"), &rows), findings, "{text}");
+    }
+    let both = compare(&file::parse("invoice_no,total,currency\nA1,15,EUR\nA1,30.02,PLN\n").unwrap(), &rows);
+    assert_eq!((both.len(), both[0].there.as_str(), both[0].agrees()), (1, "15.0000 EUR, 30.0200 PLN", true));
+    assert_eq!(both[0].here, both[0].there);
+    for twice in ["A1,15,EUR\nA1,30.02,EUR\n", "A1,15,EUR\nA1,30.02,\n"] {
+        let faults = file::parse(&format!("invoice_no,total,currency\n{twice}")).unwrap_err();
+        assert!(faults[0].starts_with("line 3: the same invoice stands in line 2"), "{faults:?}");
+    }
+}
+
+#[test]
 fn lines_meet_their_rows_by_transaction_receipt_card_or_product() {
     let rows = [row("1", "7", "10", "15.00"), row("2", "8", "20", "30.02")];
     for (text, findings) in [
@@ -161,7 +182,11 @@ fn a_currency_is_compared_and_has_a_sum_of_its_own() {
     let plain = compare(&file::parse("invoice_no,receipt_no,amount\nA1,7,10.00\nA1,8,10.00\n").unwrap(), &rows);
     assert_eq!((plain[0].agrees(), plain[0].there.as_str()), (true, "10.0000 EUR, 10.0000 SEK"));
     let total = compare(&file::parse("invoice_no,total\nA1,20.00\n").unwrap(), &rows);
-    assert_eq!((total[0].agrees(), total[0].here.as_str()), (false, "?"), "euros and crowns have no sum");
+    assert_eq!(
+        (total[0].agrees(), total[0].here.as_str()),
+        (false, "10.0000 EUR, 10.0000 SEK"),
+        "euros and crowns have each their sum"
+    );
 }
 
 #[test]

@@ -79,18 +79,33 @@ impl fmt::Debug for Remap<'_> {
 pub struct Column {
     /// In how many lines.
     pub lines: u64,
-    /// The first of them: source, account, transaction, line.
+    /// The first of them: source, account, transaction, line; and, of a column that says nothing of a person, what it was and
+    /// what it is.
     pub examples: Vec<String>,
 }
 
 /// Most examples of a column.
 const EXAMPLES: usize = 3;
 
+/// Columns of which no value is told: what they are of a person, or may be.
+const PERSONAL: [&str; 9] = [
+    "card_number",
+    "driver_name",
+    "driver_no",
+    "vehicle_no",
+    "license_plate",
+    "receipt_no",
+    "authorization_code",
+    "invoice_no",
+    "session_id",
+];
+
 impl Column {
-    fn add(&mut self, stream: &StreamId, id: &str, line_id: &str) {
+    fn add(&mut self, stream: &StreamId, (id, line_id): (&str, &str), change: Option<(&str, &str)>) {
         self.lines += 1;
         if self.examples.len() < EXAMPLES {
-            self.examples.push(format!("{}/{}/{id}/{line_id}", stream.source, stream.account));
+            let change = change.map_or_else(String::new, |(was, is)| format!(": {was} → {is}"));
+            self.examples.push(format!("{}/{}/{id}/{line_id}{change}", stream.source, stream.account));
         }
     }
 }
@@ -154,8 +169,9 @@ impl std::ops::AddAssign for Remapped {
 }
 
 impl Remapped {
-    fn differs(&mut self, column: &str, of: &Stored, line: &Line) {
-        self.columns.entry(column.to_owned()).or_default().add(&of.stream, &of.id, &line.line_id);
+    fn differs(&mut self, column: &str, of: &Stored, line: &Line, change: Option<(&str, &str)>) {
+        let change = change.filter(|_| !PERSONAL.contains(&column));
+        self.columns.entry(column.to_owned()).or_default().add(&of.stream, (&of.id, &line.line_id), change);
     }
 }
 
@@ -197,7 +213,7 @@ impl Warehouse {
                 for of_stream in changed.chunk_by(|a, b| a.0.stream == b.0.stream) {
                     let altered = altered(&mut tx, of_stream).await?;
                     for (id, line_id) in altered.keys() {
-                        done.altered.add(&of_stream[0].0.stream, id, line_id);
+                        done.altered.add(&of_stream[0].0.stream, (id, line_id), None);
                     }
                     if !remap.dry_run {
                         done.doubtful += write(&mut tx, of_stream, altered, (remap, &normalizer)).await?;
@@ -278,11 +294,12 @@ fn remade(
                 for ((name, old), (_, new)) in was.columns().into_iter().zip(as_kept.columns()) {
                     if old != new {
                         differs = true;
-                        told.differs(name, stored, &as_kept);
+                        let words = |value: &Option<String>| value.clone().unwrap_or_else(|| "NULL".to_owned());
+                        told.differs(name, stored, &as_kept, Some((&words(&old), &words(&new))));
                     }
                 }
                 if is_reworded {
-                    told.differs("raw", stored, &as_kept);
+                    told.differs("raw", stored, &as_kept, None);
                 }
                 told.changed += u64::from(differs);
                 is_other |= differs;

@@ -128,6 +128,11 @@ async fn lines_altered_by_hand_are_said_and_written_by_their_records_as_versions
     assert_eq!(numbers(&fleet).await, before, "nothing was written");
     assert_eq!((tried.changed, tried.altered.lines, tried.columns["quantity"].lines), (2, 2, 2), "{tried:?}");
     assert_eq!(tried.altered.examples.len(), 2, "{tried:?}");
+    let told =
+        |column: &fuelsync::warehouse::remap::Column| column.examples.iter().any(|example| example.contains(" → "));
+    assert!(tried.columns.values().any(told), "what they were and what they will be: {tried:?}");
+    let personal = ["card_number", "driver_name", "license_plate"];
+    assert!(!tried.columns.iter().any(|(name, column)| personal.contains(&name.as_str()) && told(column)), "{tried:?}");
     let done = remap_with(&fleet, false).await;
     assert_eq!(done, tried, "what it said is what it did");
     fleet.is_the_truth().await;
